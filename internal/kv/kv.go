@@ -74,12 +74,12 @@ type Tx struct {
 	Checks  []Check
 	Puts    []Put
 	Deletes []Key    // deleting an absent record is no fault
-	Events  [][]byte // appended to the unit's log in the same step
+	Events  [][]byte // appended to the unit's log in the same step; at most MaxValue bytes each
 	Ack     Ack
 }
 
-// A Result tells what an applied transaction was given. Version is that of all its puts; Cursor that of its last event.
-// Replayed: an earlier attempt with the same ID had already been applied.
+// A Result tells what an applied transaction was given. Version is that of all its puts; Cursor that of its last event, ""
+// when it had none. Replayed: an earlier attempt with the same ID had already been applied, and Cursor is "".
 type Result struct {
 	Version  Version
 	Cursor   Cursor
@@ -150,7 +150,8 @@ func (e *ConflictError) Error() string {
 func (e *ConflictError) Is(target error) bool { return target == ErrConflict }
 
 // A Store is an engine. Its methods may be called at once from many goroutines. A write that was begun is never abandoned
-// because ctx ended: its outcome is known or ErrUnavailable is returned.
+// because ctx ended: its outcome is known or ErrUnavailable is returned. A call whose ctx has ended before it began does nothing
+// and returns ErrUnavailable; so does every call after Close.
 type Store interface {
 	// Get reads records in one consistent snapshot. An absent record is an Item of Version 0, not an error.
 	Get(ctx context.Context, u Unit, keys ...Key) ([]Item, error)
@@ -159,16 +160,19 @@ type Store interface {
 	// List reads a page of an Indexed collection; of another it is ErrInvalid.
 	List(ctx context.Context, u Unit, c *Coll, o ListOptions) (Page, error)
 	// ReadLog returns up to limit entries after the cursor, in commit order, and waits up to wait for the first. It returns
-	// no entries and no error when there are none: the caller then knows that it was current a moment ago.
+	// no entries and no error when there are none: the caller then knows that it was current a moment ago. A cursor that the
+	// log does not hold is ErrGap, whatever it looks like: it may come from a stranger, another engine or a lost history.
+	// limit is 1 to MaxPage; wait at most 0 returns at once.
 	ReadLog(ctx context.Context, u Unit, after Cursor, limit int, wait time.Duration) ([]Entry, error)
 	// LogTail returns the cursor of the newest entry, "" when there is none.
 	LogTail(ctx context.Context, u Unit) (Cursor, error)
 	// TrimLog drops entries older than before, but never the newest.
 	TrimLog(ctx context.Context, u Unit, before time.Time) error
-	// Scan calls fn for every live record of the store, in no order, and stops at fn's first error.
+	// Scan calls fn for every live record of the store, in no order and at least once, and stops at fn's first error, which it
+	// returns. It is no snapshot, and fn may call the store.
 	Scan(ctx context.Context, fn func(u Unit, coll string, it Item) error) error
 	// Health asks the engine how it is. An engine that should not be used answers with an error.
 	Health(ctx context.Context) (Health, error)
-	// Close waits for writes under way.
+	// Close waits for writes under way. A second Close does nothing.
 	Close() error
 }

@@ -36,9 +36,56 @@ func CheckUnit(u Unit) error {
 // CheckKeys returns ErrInvalid for the first malformed key.
 func CheckKeys(keys ...Key) error {
 	for _, k := range keys {
-		if k.Coll == nil || !printable(k.Coll.Name, 16) || !ValidID(k.ID) {
+		if err := checkColl(k.Coll); err != nil {
+			return err
+		}
+		if !ValidID(k.ID) {
 			return fmt.Errorf("%w: key %q", ErrInvalid, k.ID)
 		}
+	}
+	return nil
+}
+
+func checkColl(c *Coll) error {
+	if c == nil {
+		return fmt.Errorf("%w: no collection", ErrInvalid)
+	}
+	valid := len(c.Name) >= 1 && len(c.Name) <= 16
+	for i := range len(c.Name) {
+		valid = valid && 'a' <= c.Name[i] && c.Name[i] <= 'z'
+	}
+	if !valid {
+		return fmt.Errorf("%w: collection %q", ErrInvalid, c.Name)
+	}
+	return nil
+}
+
+// CheckList returns ErrInvalid for a List that breaks the contract. Prefix and After may hold any bytes: they come from
+// strangers' page cursors.
+func CheckList(u Unit, c *Coll, o ListOptions) error {
+	if err := CheckUnit(u); err != nil {
+		return err
+	}
+	if err := checkColl(c); err != nil {
+		return err
+	}
+	if !c.Indexed {
+		return fmt.Errorf("%w: list of %s, which has no index", ErrInvalid, c.Name)
+	}
+	return checkLimit(o.Limit)
+}
+
+// CheckRead returns ErrInvalid for a ReadLog that breaks the contract.
+func CheckRead(u Unit, limit int) error {
+	if err := CheckUnit(u); err != nil {
+		return err
+	}
+	return checkLimit(limit)
+}
+
+func checkLimit(limit int) error {
+	if limit < 1 || limit > MaxPage {
+		return fmt.Errorf("%w: limit %d, want 1 to %d", ErrInvalid, limit, MaxPage)
 	}
 	return nil
 }
@@ -88,6 +135,11 @@ func CheckTx(u Unit, tx Tx, now time.Time) error {
 	for _, k := range tx.Deletes {
 		if err := write(k); err != nil {
 			return err
+		}
+	}
+	for i, e := range tx.Events {
+		if len(e) > MaxValue {
+			return fmt.Errorf("%w: event %d has %d bytes, at most %d", ErrInvalid, i, len(e), MaxValue)
 		}
 	}
 	return nil

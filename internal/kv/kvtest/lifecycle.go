@@ -40,7 +40,9 @@ func calls(s kv.Store) map[string]func(context.Context) error {
 			return err
 		},
 		"TrimLog": func(ctx context.Context) error { return s.TrimLog(ctx, "u", time.Now()) },
-		"Scan":    func(ctx context.Context) error { return s.Scan(ctx, func(kv.Unit, string, kv.Item) error { return nil }) },
+		"Scan": func(ctx context.Context) error {
+			return s.Scan(ctx, func(kv.Unit, string, kv.Item) error { return nil })
+		},
 		"Health": func(ctx context.Context) error {
 			_, err := s.Health(ctx)
 			return err

@@ -18,8 +18,8 @@ import (
 type model struct {
 	records map[kv.Key]record
 	events  []string
-	highest kv.Version
-	last    *kv.Tx // the last transaction that was applied, for retries
+	floor   map[kv.Key]kv.Version // the highest version that a key ever had
+	last    *kv.Tx                // the last transaction that was applied, for retries
 }
 
 type record struct {
@@ -47,6 +47,7 @@ func (m *model) replayed(tx kv.Tx) kv.Version {
 func (m *model) apply(tx kv.Tx, v kv.Version) {
 	for _, p := range tx.Puts {
 		m.records[p.Key] = record{tx.ID, v, string(p.Value), p.ExpiresAt}
+		m.floor[p.Key] = v
 	}
 	for _, k := range tx.Deletes {
 		delete(m.records, k)
@@ -72,7 +73,7 @@ func randomTransactionsFollowTheModel(t *testing.T, s kv.Store) {
 
 	rapid.Check(t, func(rt *rapid.T) {
 		unit := kv.Unit(fmt.Sprintf("model:%d", runs.Add(1)))
-		m := model{records: map[kv.Key]record{}}
+		m := model{records: map[kv.Key]record{}, floor: map[kv.Key]kv.Version{}}
 		draw := func(rt *rapid.T) kv.Tx {
 			tx := kv.Tx{ID: kv.NewTxID()}
 			for _, k := range rapid.SliceOfNDistinct(rapid.SampledFrom(keys), 0, 3, rapid.ID).Draw(rt, "checks") {
@@ -120,10 +121,11 @@ func randomTransactionsFollowTheModel(t *testing.T, s kv.Store) {
 			case err != nil || res.Replayed:
 				rt.Fatalf("got %+v, %v; want success", res, err)
 			default:
-				if len(tx.Puts) > 0 && res.Version <= m.highest {
-					rt.Fatalf("got version %d, want above %d", res.Version, m.highest)
+				for _, p := range tx.Puts {
+					if res.Version <= m.floor[p.Key] {
+						rt.Fatalf("%q: got version %d, want above %d", p.Key.ID, res.Version, m.floor[p.Key])
+					}
 				}
-				m.highest = max(m.highest, res.Version)
 				m.apply(tx, res.Version)
 			}
 		}

@@ -1,0 +1,102 @@
+// Package clientauth finds out which client sends a request (RFC 6749 §2.3): one file per authentication method, and one
+// decision in Authenticate. Exactly one method per request; a wrong secret, an unknown client, a disabled one and one of a
+// disabled organization get the same answer.
+//
+// It imports iam and secret; the records come through the Directory that app hands over.
+package clientauth
+
+import (
+	"context"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/secret"
+)
+
+// Directory is what authentication reads. An absent record is nil without an error.
+type Directory interface {
+	Client(ctx context.Context, id iam.ClientID) (*iam.Client, error)
+	// Path returns the nodes from the root down to id.
+	Path(ctx context.Context, id iam.NodeID) ([]*iam.Node, error)
+}
+
+// An Authenticator authenticates clients.
+type Authenticator struct {
+	Directory Directory
+	Secrets   *secret.Hasher
+	Failures  *Failures
+	Now       func() time.Time
+}
+
+// Credentials are what a request presents. Parse reads them.
+type Credentials struct {
+	ClientID iam.ClientID
+	Method   iam.AuthMethod // AuthBasic, AuthPost or AuthNone
+	secret   string
+	raw      string // Basic only: the secret as sent, where form-decoding changes it
+	rawID    string
+}
+
+// String never shows the secret.
+func (c Credentials) String() string { return string(c.ClientID) + " by " + string(c.Method) }
+
+// errInvalidClient is the one answer to everything that is wrong with a client's credentials (RFC 6749 §5.2).
+var errInvalidClient = iam.Refuse(iam.Unauthenticated, "invalid_client",
+	"client authentication failed: the client is unknown, its credentials are wrong or expired, or it may not use this method")
+
+// Authenticate returns the client that the credentials prove. Its errors are invalid_client, "slow_down" for a source that has
+// failed too often, and iam.Unavailable when the store does not answer: never invalid_client for an outage.
+func (a *Authenticator) Authenticate(ctx context.Context, cred Credentials, source string) (*iam.Client, error) {
+	client, err := a.authenticate(ctx, cred, source)
+	if iam.KindOf(err) == iam.Unauthenticated {
+		if !a.Failures.allow(source, a.Now()) {
+			return nil, errSlowDown
+		}
+	}
+	return client, err
+}
+
+func (a *Authenticator) authenticate(ctx context.Context, cred Credentials, source string) (*iam.Client, error) {
+	client, err := a.Directory.Client(ctx, cred.ClientID)
+	if err != nil {
+		return nil, err
+	}
+	if client == nil && cred.rawID != "" {
+		if client, err = a.Directory.Client(ctx, iam.ClientID(cred.rawID)); err != nil {
+			return nil, err
+		}
+	}
+	switch cred.Method {
+	case iam.AuthNone:
+		err = authenticateNone(client)
+	default:
+		err = a.authenticateSecret(ctx, client, cred, source)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return client, a.enabled(ctx, client)
+}
+
+// enabled refuses a client that is disabled, or whose organization is, or anything above it.
+func (a *Authenticator) enabled(ctx context.Context, client *iam.Client) error {
+	if client.Disabled {
+		return errInvalidClient
+	}
+	if client.Organization == "" {
+		return nil
+	}
+	path, err := a.Directory.Path(ctx, client.Organization)
+	if err != nil {
+		return err
+	}
+	if len(path) == 0 {
+		return errInvalidClient
+	}
+	for _, n := range path {
+		if n.Disabled {
+			return errInvalidClient
+		}
+	}
+	return nil
+}

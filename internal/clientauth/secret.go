@@ -1,0 +1,56 @@
+package clientauth
+
+import (
+	"context"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/secret"
+)
+
+// authenticateSecret is client_secret_basic and client_secret_post. A secret matches if any of the client's live ones does; all
+// are compared, so that time does not tell which. client may be nil.
+func (a *Authenticator) authenticateSecret(ctx context.Context, client *iam.Client, cred Credentials, source string) error {
+	slowRefused := a.Failures.exhausted(source, a.Now())
+	if client == nil || len(client.Secrets) == 0 {
+		if slowRefused {
+			return errInvalidClient
+		}
+		if err := a.Secrets.Dummy(ctx, string(cred.ClientID), cred.secret); err != nil {
+			return err
+		}
+		return errInvalidClient
+	}
+	matched := false
+	now := a.Now()
+	for i := range client.Secrets {
+		s := &client.Secrets[i]
+		// A source that keeps failing does not get a slow hash computed for it any more.
+		if slowRefused && secret.Slow(s.Hash) {
+			continue
+		}
+		ok, err := a.Secrets.Verify(ctx, s.Hash, cred.secret)
+		if err != nil {
+			return err
+		}
+		if !ok && cred.raw != "" {
+			if ok, err = a.Secrets.Verify(ctx, s.Hash, cred.raw); err != nil {
+				return err
+			}
+		}
+		live := s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt)
+		matched = matched || (ok && live)
+	}
+	if !matched || !acceptsSecret(client, cred.Method) {
+		return errInvalidClient
+	}
+	return nil
+}
+
+// acceptsSecret reports whether the client may send its secret in this way. Basic and post are interchangeable unless the
+// client says otherwise.
+func acceptsSecret(client *iam.Client, method iam.AuthMethod) bool {
+	if client.AuthMethod != iam.AuthBasic && client.AuthMethod != iam.AuthPost {
+		return false
+	}
+	return client.AuthMethod == method || !client.StrictAuthMethod
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"context"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+)
+
+// Client returns a client, nil when there is none. It is shared: read only.
+func (s *Store) Client(ctx context.Context, id iam.ClientID) (*iam.Client, error) {
+	return cached(ctx, s, clients, string(id))
+}
+
+// ClientNamed returns the client of this name in an organization ("" for the platform), nil when there is none.
+func (s *Store) ClientNamed(ctx context.Context, org iam.NodeID, name string) (*iam.Client, error) {
+	r, err := cached(ctx, s, clientNames, join(clientScope(org), name))
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return s.Client(ctx, iam.ClientID(r.ID))
+}
+
+// Clients lists the clients of an organization, or of the platform, by name.
+func (s *Store) Clients(ctx context.Context, org iam.NodeID, p PageOptions) (Page[*iam.Client], error) {
+	return listRefs(ctx, s, clientNames, clientScope(org)+"/", p, clients)
+}
+
+// Client returns a client as the transaction sees it, nil when there is none.
+func (tx *Tx) Client(id iam.ClientID) (*iam.Client, error) { return read(tx, clients, string(id)) }
+
+// ClientNamed is Store.ClientNamed inside the transaction.
+func (tx *Tx) ClientNamed(org iam.NodeID, name string) (*iam.Client, error) {
+	r, err := read(tx, clientNames, join(clientScope(org), name))
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return tx.Client(iam.ClientID(r.ID))
+}
+
+// PutClient creates or changes a client. A client never moves to another organization.
+func (tx *Tx) PutClient(c *iam.Client) error {
+	old, err := tx.Client(c.ID)
+	if err != nil {
+		return err
+	}
+	from := ""
+	switch {
+	case old != nil && old.Organization != c.Organization:
+		return iam.Refuse(iam.Conflict, "client_id_taken", "client id %q is taken", c.ID)
+	case old != nil:
+		from = join(clientScope(old.Organization), old.Name)
+	case c.Organization != "":
+		if err := tx.touch(c.Organization); err != nil {
+			return err
+		}
+	}
+	if err := tx.rename(clientNames, from, join(clientScope(c.Organization), c.Name), string(c.ID), "client", c.Name); err != nil {
+		return err
+	}
+	return put(tx, clients, string(c.ID), c)
+}
+
+// DeleteClient removes a client and every role that it holds.
+func (tx *Tx) DeleteClient(id iam.ClientID) error {
+	c, err := tx.Client(id)
+	if err != nil || c == nil {
+		return err
+	}
+	h, err := tx.Holding(id.Subject())
+	if err != nil {
+		return err
+	}
+	if c.Organization != "" {
+		h.Nodes = append(h.Nodes, c.Organization)
+	}
+	for _, n := range h.Nodes {
+		if err := tx.Assign(n, id.Subject(), nil); err != nil {
+			return err
+		}
+	}
+	remove(tx, clientNames, join(clientScope(c.Organization), c.Name))
+	remove(tx, clients, string(id))
+	if c.Organization == "" {
+		return nil
+	}
+	return tx.touch(c.Organization)
+}

@@ -1,0 +1,111 @@
+package store
+
+import (
+	"context"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
+)
+
+// Facts is what an access model is evaluated on, read through the cache. The first fault is kept: the answers after it are
+// worthless, and whoever asked must look at Err before using any.
+type Facts struct {
+	ctx   context.Context
+	store *Store
+	err   error
+}
+
+// Facts returns a view for one evaluation. It is not safe for use by several goroutines.
+func (s *Store) Facts(ctx context.Context) *Facts { return &Facts{ctx: ctx, store: s} }
+
+// Err returns the first fault that the view met.
+func (f *Facts) Err() error { return f.err }
+
+func (f *Facts) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+// Path returns the nodes from the root down to n, nil when n is unknown.
+func (f *Facts) Path(n iam.NodeID) []*iam.Node {
+	path, err := f.store.Path(f.ctx, n)
+	if err != nil {
+		f.fail(err)
+	}
+	return path
+}
+
+func (f *Facts) assigned(n iam.NodeID, sub iam.Subject) *assignment {
+	a, err := cached(f.ctx, f.store, assignments, assignmentID(n, sub))
+	if err != nil {
+		f.fail(err)
+	}
+	return a
+}
+
+// Roles returns the roles assigned to exactly this subject at exactly this node.
+func (f *Facts) Roles(n iam.NodeID, sub iam.Subject) []iam.RoleID {
+	if a := f.assigned(n, sub); a != nil {
+		return a.Roles
+	}
+	return nil
+}
+
+// Suspended reports whether the subject is suspended at exactly this node.
+func (f *Facts) Suspended(n iam.NodeID, sub iam.Subject) bool {
+	a := f.assigned(n, sub)
+	return a != nil && a.Suspended
+}
+
+// Groups returns the custom groups of a user.
+func (f *Facts) Groups(u iam.UserID) []*iam.Group {
+	h, err := f.store.Holding(f.ctx, u.Subject())
+	if err != nil {
+		f.fail(err)
+		return nil
+	}
+	out := make([]*iam.Group, 0, len(h.Groups))
+	for _, id := range h.Groups {
+		g, err := f.store.Group(f.ctx, id)
+		if err != nil {
+			f.fail(err)
+			return nil
+		}
+		if g != nil {
+			out = append(out, g)
+		}
+	}
+	return out
+}
+
+// Holders returns everyone who holds a role at exactly this node.
+func (f *Facts) Holders(n iam.NodeID) []iam.Assignment {
+	return all(f, func(p PageOptions) (Page[iam.Assignment], error) { return f.store.Assignments(f.ctx, n, p) })
+}
+
+// Members returns the users of a group.
+func (f *Facts) Members(g iam.GroupID) []iam.UserID {
+	return all(f, func(p PageOptions) (Page[iam.UserID], error) { return f.store.Members(f.ctx, g, p) })
+}
+
+// Children returns the nodes right below n.
+func (f *Facts) Children(n iam.NodeID) []*iam.Node {
+	return all(f, func(p PageOptions) (Page[*iam.Node], error) { return f.store.Children(f.ctx, n, p) })
+}
+
+func all[T any](f *Facts, page func(PageOptions) (Page[T], error)) []T {
+	var out []T
+	for p := (PageOptions{Limit: kv.MaxPage}); ; {
+		got, err := page(p)
+		if err != nil {
+			f.fail(err)
+			return nil
+		}
+		out = append(out, got.Items...)
+		if got.Next == "" {
+			return out
+		}
+		p.After = got.Next
+	}
+}

@@ -1,0 +1,87 @@
+package store
+
+import (
+	"strings"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
+)
+
+// The key layout: what lies in which unit, under which identifier. Nothing outside this file builds a key.
+
+// directoryUnit returns the unit that holds an organization's records. It is one for all today, so that an invariant over several
+// organizations is one transaction; sharding by organization later is a change here.
+func directoryUnit() kv.Unit { return "d" }
+
+// revocationUnit holds the marks that introspection reads and the log that verifiers follow.
+const revocationUnit kv.Unit = "rev"
+
+// leaseUnit holds who leads a periodic duty.
+const leaseUnit kv.Unit = "lead"
+
+// The collections of the directory. An id built from several parts joins them with '/', which no part contains.
+var (
+	installations = collection[Installation]{Coll: &kv.Coll{Name: "meta"}, version: 1}                        // "installation"
+	signingKeys   = collection[SigningKey]{Coll: &kv.Coll{Name: "key", Indexed: true}, version: 1}            // kid
+	nodes         = collection[iam.Node]{Coll: &kv.Coll{Name: "node"}, version: 1}                            // node id
+	nodeNames     = collection[ref]{Coll: &kv.Coll{Name: "nodename", Indexed: true}, version: 1}              // scope/name
+	children      = collection[none]{Coll: &kv.Coll{Name: "child", Indexed: true}, version: 1}                // parent/node
+	users         = collection[iam.User]{Coll: &kv.Coll{Name: "user"}, version: 1}                            // user id
+	userNames     = collection[ref]{Coll: &kv.Coll{Name: "username", Indexed: true}, version: 1}              // name
+	groups        = collection[iam.Group]{Coll: &kv.Coll{Name: "group"}, version: 1}                          // group id
+	groupNames    = collection[ref]{Coll: &kv.Coll{Name: "groupname", Indexed: true}, version: 1}             // node/name
+	groupMembers  = collection[none]{Coll: &kv.Coll{Name: "groupmember", Indexed: true}, version: 1}          // group/user
+	clients       = collection[iam.Client]{Coll: &kv.Coll{Name: "client"}, version: 1}                        // client id
+	clientNames   = collection[ref]{Coll: &kv.Coll{Name: "clientname", Indexed: true}, version: 1}            // scope/name
+	audiences     = collection[iam.Audience]{Coll: &kv.Coll{Name: "audience"}, version: 1}                    // identifier
+	audienceNames = collection[ref]{Coll: &kv.Coll{Name: "audname", Indexed: true}, version: 1}               // name
+	assignments   = collection[assignment]{Coll: &kv.Coll{Name: "assign", Indexed: true}, version: 1}         // node/subject
+	holdings      = collection[Holding]{Coll: &kv.Coll{Name: "holding"}, version: 1}                          // subject
+	revocations   = collection[mark]{Coll: &kv.Coll{Name: "rev", Indexed: true, Ephemeral: true}, version: 1} // kind:id
+	leases        = collection[leader]{Coll: &kv.Coll{Name: "lease", Ephemeral: true}, version: 1}            // duty
+)
+
+const installationID = "installation"
+
+// A ref is what a name index points at.
+type ref struct {
+	ID string `json:"id"`
+}
+
+// none is the value of a record that says all in its id.
+type none struct{}
+
+// platform is the scope of names that belong to no organization.
+const platform = "-"
+
+func join(parts ...string) string { return strings.Join(parts, "/") }
+
+// nodeScope is where a node's name is unique: across the installation for an organization and for a root, below its parent otherwise.
+func nodeScope(n *iam.Node) string {
+	if n.Level == iam.LevelOrganization || n.Parent == "" {
+		return platform
+	}
+	return string(n.Parent)
+}
+
+func clientScope(org iam.NodeID) string {
+	if org == "" {
+		return platform
+	}
+	return string(org)
+}
+
+func assignmentID(n iam.NodeID, s iam.Subject) string { return join(string(n), s.String()) }
+
+// collectionNamed finds the collection of a change by its name.
+var collectionNamed = byName(installations.Coll, signingKeys.Coll, nodes.Coll, nodeNames.Coll, children.Coll, users.Coll, userNames.Coll,
+	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, audiences.Coll, audienceNames.Coll,
+	assignments.Coll, holdings.Coll)
+
+func byName(colls ...*kv.Coll) map[string]*kv.Coll {
+	m := make(map[string]*kv.Coll, len(colls))
+	for _, c := range colls {
+		m[c.Name] = c
+	}
+	return m
+}

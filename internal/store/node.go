@@ -1,0 +1,156 @@
+package store
+
+import (
+	"context"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+)
+
+// Node returns a node, nil when there is none. It is shared: read only.
+func (s *Store) Node(ctx context.Context, id iam.NodeID) (*iam.Node, error) {
+	return cached(ctx, s, nodes, string(id))
+}
+
+// Organization returns the organization with this id or name, nil when there is none. An id wins over a name.
+func (s *Store) Organization(ctx context.Context, idOrName string) (*iam.Node, error) {
+	n, err := cached(ctx, s, nodes, idOrName)
+	if err != nil || n != nil {
+		return onlyOrganization(n), err
+	}
+	n, err = s.NodeNamed(ctx, "", idOrName)
+	return onlyOrganization(n), err
+}
+
+func onlyOrganization(n *iam.Node) *iam.Node {
+	if n == nil || n.Level != iam.LevelOrganization {
+		return nil
+	}
+	return n
+}
+
+// NodeNamed returns the node of this name below parent; with parent "" the organization or root of this name.
+func (s *Store) NodeNamed(ctx context.Context, parent iam.NodeID, name string) (*iam.Node, error) {
+	scope := platform
+	if parent != "" {
+		scope = string(parent)
+	}
+	r, err := cached(ctx, s, nodeNames, join(scope, name))
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return cached(ctx, s, nodes, r.ID)
+}
+
+// Path returns the nodes from the root down to id, nil when id is unknown. A parent is never missing: Update refuses to remove it.
+func (s *Store) Path(ctx context.Context, id iam.NodeID) ([]*iam.Node, error) {
+	var up [8]*iam.Node
+	i := len(up)
+	for id != "" && i > 0 {
+		n, err := s.Node(ctx, id)
+		if err != nil || n == nil {
+			return nil, err
+		}
+		i--
+		up[i] = n
+		id = n.Parent
+	}
+	return append([]*iam.Node(nil), up[i:]...), nil
+}
+
+// Organizations lists organizations and roots by name.
+func (s *Store) Organizations(ctx context.Context, p PageOptions) (Page[*iam.Node], error) {
+	return listRefs(ctx, s, nodeNames, platform+"/", p, nodes)
+}
+
+// Children lists the nodes right below a node, organizations among them, in no useful order.
+func (s *Store) Children(ctx context.Context, parent iam.NodeID, p PageOptions) (Page[*iam.Node], error) {
+	return listIDs(ctx, s, children, string(parent)+"/", p, nodes)
+}
+
+// Node returns a node as the transaction sees it, nil when there is none.
+func (tx *Tx) Node(id iam.NodeID) (*iam.Node, error) { return read(tx, nodes, string(id)) }
+
+// NodeNamed is Store.NodeNamed inside the transaction.
+func (tx *Tx) NodeNamed(parent iam.NodeID, name string) (*iam.Node, error) {
+	scope := platform
+	if parent != "" {
+		scope = string(parent)
+	}
+	r, err := read(tx, nodeNames, join(scope, name))
+	if err != nil || r == nil {
+		return nil, err
+	}
+	return tx.Node(iam.NodeID(r.ID))
+}
+
+// PutNode creates or changes a node. Its parent must exist; parent and level of an existing node stay as they are.
+func (tx *Tx) PutNode(n *iam.Node) error {
+	old, err := tx.Node(n.ID)
+	if err != nil {
+		return err
+	}
+	from := ""
+	switch {
+	case old != nil && (old.Parent != n.Parent || old.Level != n.Level):
+		return iam.Errorf(iam.Invalid, "%s %q cannot move to another parent or level", n.Level, n.Name)
+	case old != nil:
+		from = join(nodeScope(old), old.Name)
+	case n.Parent != "":
+		if err := tx.touch(n.Parent); err != nil {
+			return err
+		}
+		if err := put(tx, children, join(string(n.Parent), string(n.ID)), &none{}); err != nil {
+			return err
+		}
+	}
+	if err := tx.rename(nodeNames, from, join(nodeScope(n), n.Name), string(n.ID), string(n.Level), n.Name); err != nil {
+		return err
+	}
+	return put(tx, nodes, string(n.ID), n)
+}
+
+// DeleteNode removes an empty node: one without children, clients, groups and assignments.
+func (tx *Tx) DeleteNode(id iam.NodeID) error {
+	n, err := tx.Node(id)
+	if err != nil || n == nil {
+		return err
+	}
+	// Whatever is put below a node touches it, so this node's version stands for the emptiness of these lists.
+	for _, l := range []struct {
+		what   string
+		prefix func() (bool, error)
+	}{
+		{"nodes below it", func() (bool, error) { return anyID(tx, children, string(id)+"/") }},
+		{"clients", func() (bool, error) { return anyID(tx, clientNames, string(id)+"/") }},
+		{"groups", func() (bool, error) { return anyID(tx, groupNames, string(id)+"/") }},
+		{"assignments", func() (bool, error) { return anyID(tx, assignments, string(id)+"/") }},
+	} {
+		some, err := l.prefix()
+		if err != nil {
+			return err
+		}
+		if some {
+			return iam.Refuse(iam.Conflict, "not_empty", "%s %q still has %s", n.Level, n.Name, l.what)
+		}
+	}
+	remove(tx, nodeNames, join(nodeScope(n), n.Name))
+	remove(tx, nodes, string(id))
+	if n.Parent != "" {
+		remove(tx, children, join(string(n.Parent), string(id)))
+		return tx.touch(n.Parent)
+	}
+	return nil
+}
+
+// touch gives a node a new version because something below it changes, so that two changes below one node never pass each
+// other unseen: what a transaction counted there is still true when it commits. It refuses an unknown node.
+func (tx *Tx) touch(id iam.NodeID) error {
+	n, err := tx.Node(id)
+	if err != nil {
+		return err
+	}
+	if n == nil {
+		return iam.Errorf(iam.NotFound, "node %q does not exist", id)
+	}
+	return put(tx, nodes, string(id), n)
+}

@@ -1,0 +1,275 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
+)
+
+// A Store reads and changes Gatehouse's records. New makes one; Run must run for the cache to answer.
+type Store struct {
+	kv            kv.Store
+	now           func() time.Time
+	lease, budget time.Duration
+	log           *slog.Logger
+
+	cache *cache
+	fresh atomic.Int64 // the cache may answer until this time, nanoseconds since 1970
+	rev   atomic.Uint64
+	marks marks
+
+	mu       sync.Mutex
+	watchers map[*kv.Coll][]func()
+}
+
+// Options are what New needs besides the engine.
+type Options struct {
+	// Lease is how long the cache may answer after the directory's log was last read. 0 turns the cache off.
+	Lease time.Duration
+	// Budget bounds one change or one read of the store, retries included.
+	Budget time.Duration
+	// CacheEntries bounds the cache; an entry takes about 1 KiB and exists only for what was used.
+	CacheEntries int
+	Now          func() time.Time
+	Log          *slog.Logger
+}
+
+// New returns a Store over an engine.
+func New(engine kv.Store, o Options) *Store {
+	return &Store{
+		kv: engine, now: o.Now, lease: o.Lease, budget: o.Budget, log: o.Log,
+		cache:    newCache(o.CacheEntries),
+		marks:    newMarks(),
+		watchers: make(map[*kv.Coll][]func()),
+	}
+}
+
+// Health asks the engine how it is.
+func (s *Store) Health(ctx context.Context) (kv.Health, error) {
+	h, err := s.kv.Health(ctx)
+	return h, unavailable(err)
+}
+
+// Current reports whether the cache may answer and the marks are known: what readiness means for the store.
+func (s *Store) Current() bool { return s.cacheFresh() && s.marks.fresh(s.now()) }
+
+// Revision is the time, in microseconds since 1970, of the newest change to the directory that this replica has seen. It only grows.
+func (s *Store) Revision() kv.Version { return kv.Version(s.rev.Load()) }
+
+func (s *Store) sawRevision(v kv.Version) {
+	for {
+		old := s.rev.Load()
+		if uint64(v) <= old || s.rev.CompareAndSwap(old, uint64(v)) {
+			return
+		}
+	}
+}
+
+func (s *Store) cacheFresh() bool { return s.now().UnixNano() < s.fresh.Load() }
+
+// A change is an entry of the directory's log: which records a transaction wrote.
+type change struct {
+	Keys []string   `json:"k"` // "collection id"
+	Rev  kv.Version `json:"t"`
+}
+
+// Run follows the logs of the directory and of the revocations until ctx ends. It first brings this replica up to date and then
+// calls ready once.
+func (s *Store) Run(ctx context.Context, ready func()) {
+	var synced sync.WaitGroup
+	synced.Add(2)
+	go func() {
+		synced.Wait()
+		if ctx.Err() == nil {
+			ready()
+		}
+	}()
+	var running sync.WaitGroup
+	running.Go(func() { s.follow(ctx, directoryUnit(), directoryFollower{s}, synced.Done) })
+	running.Go(func() { s.follow(ctx, revocationUnit, revocationFollower{s}, synced.Done) })
+	running.Wait()
+}
+
+// A follower keeps something in memory true to a unit's log.
+type follower interface {
+	// reload reads everything; the log is then followed from a position before it.
+	reload(ctx context.Context) error
+	// apply takes one entry.
+	apply(data []byte) error
+	// current says that everything written before asOf has been applied.
+	current(asOf time.Time)
+	// wait is how long one read of the log may wait for news.
+	wait() time.Duration
+}
+
+func (s *Store) follow(ctx context.Context, u kv.Unit, f follower, synced func()) {
+	const retryMin, retryMax = 20 * time.Millisecond, 250 * time.Millisecond
+	var once sync.Once
+	defer once.Do(synced)
+	loaded, cursor, pause := false, kv.Cursor(""), retryMin
+	step := func() error {
+		if !loaded {
+			tail, err := s.kv.LogTail(ctx, u)
+			if err != nil {
+				return err
+			}
+			if err := f.reload(ctx); err != nil {
+				return err
+			}
+			cursor, loaded = tail, true
+		}
+		asOf := s.now()
+		entries, err := s.kv.ReadLog(ctx, u, cursor, 512, f.wait())
+		if errors.Is(err, kv.ErrGap) {
+			loaded = false
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			if err := f.apply(e.Data); err != nil {
+				return fmt.Errorf("log entry %q: %w", e.Cursor, err)
+			}
+			cursor = e.Cursor
+		}
+		if len(entries) < 512 {
+			f.current(asOf)
+			once.Do(synced)
+		}
+		return nil
+	}
+	for ctx.Err() == nil {
+		if err := step(); err != nil {
+			if ctx.Err() != nil {
+				return
+			}
+			s.log.WarnContext(ctx, "following the log", "unit", string(u), "error", err)
+			select {
+			case <-ctx.Done():
+			case <-time.After(pause):
+			}
+			pause = min(2*pause, retryMax)
+			continue
+		}
+		pause = retryMin
+	}
+}
+
+type directoryFollower struct{ *Store }
+
+func (f directoryFollower) reload(context.Context) error {
+	f.cache.clear()
+	f.sawRevision(kv.Version(f.now().UnixMicro()))
+	f.notifyAll()
+	return nil
+}
+
+func (f directoryFollower) apply(data []byte) error {
+	var c change
+	if err := json.Unmarshal(data, &c); err != nil {
+		return fmt.Errorf("%w: %w", kv.ErrCorrupt, err)
+	}
+	f.changed(c.Keys)
+	f.sawRevision(c.Rev)
+	return nil
+}
+
+func (f directoryFollower) current(asOf time.Time) { f.fresh.Store(asOf.Add(f.lease).UnixNano()) }
+
+// wait leaves room in the lease for a slow answer.
+func (f directoryFollower) wait() time.Duration {
+	if f.lease == 0 {
+		return time.Second
+	}
+	return min(f.lease/4, time.Second)
+}
+
+// changed forgets the records named "collection id" and tells the watchers of their collections.
+func (s *Store) changed(names []string) {
+	told := make(map[*kv.Coll]bool, 1)
+	for _, name := range names {
+		coll, id, _ := strings.Cut(name, " ")
+		c := collectionNamed[coll]
+		if c == nil {
+			continue // written by a newer version; nothing of it is cached here
+		}
+		s.cache.invalidate(kv.Key{Coll: c, ID: id})
+		told[c] = true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for c := range told {
+		for _, fn := range s.watchers[c] {
+			fn()
+		}
+	}
+}
+
+func (s *Store) notifyAll() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, fns := range s.watchers {
+		for _, fn := range fns {
+			fn()
+		}
+	}
+}
+
+// WatchKeys calls fn, which must not block, after every change of the signing keys by any replica.
+func (s *Store) WatchKeys(fn func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watchers[signingKeys.Coll] = append(s.watchers[signingKeys.Coll], fn)
+}
+
+// cached reads a record through the cache; nil, nil when it is absent. The record is shared: nobody may change it.
+func cached[T any](ctx context.Context, s *Store, c collection[T], id string) (*T, error) {
+	k := c.key(id)
+	if !kv.ValidID(id) {
+		return nil, nil // no record has such an id: absent, not a fault of the caller
+	}
+	fresh := s.cacheFresh()
+	if fresh {
+		if e := s.cache.get(k); e != nil {
+			v, _ := e.value.(*T)
+			return v, nil
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, s.budget)
+	defer cancel()
+	ticket := s.cache.ticket(k)
+	items, err := s.kv.Get(ctx, directoryUnit(), k)
+	if err != nil {
+		return nil, unavailable(err)
+	}
+	e := &entry{version: items[0].Version}
+	var v *T
+	if items[0].Version != 0 {
+		if v, err = c.decode(id, items[0].Value); err != nil {
+			return nil, err
+		}
+		e.value = v
+	}
+	if fresh {
+		s.cache.put(k, e, ticket)
+	}
+	return v, nil
+}
+
+// unavailable turns an engine's failure into what the rest of Gatehouse acts on.
+func unavailable(err error) error {
+	if errors.Is(err, kv.ErrUnavailable) || errors.Is(err, kv.ErrUnconfirmed) || errors.Is(err, context.DeadlineExceeded) {
+		return iam.Errorf(iam.Unavailable, "the store does not answer; try again").WithCause(err)
+	}
+	return err
+}

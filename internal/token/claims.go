@@ -1,0 +1,202 @@
+package token
+
+import (
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+)
+
+// Claims are the claims of an access token (RFC 9068 §2.2) with the organization that it speaks for.
+type Claims struct {
+	Issuer       string       `json:"iss"`
+	Subject      string       `json:"sub"`
+	Audience     audience     `json:"aud"`
+	ClientID     iam.ClientID `json:"client_id"`
+	IssuedAt     int64        `json:"iat"`
+	ExpiresAt    int64        `json:"exp"`
+	ID           string       `json:"jti"` // "<grant id>.<random>"
+	Scope        string       `json:"scope,omitempty"`
+	OrgID        iam.NodeID   `json:"org_id,omitempty"`
+	OrgName      string       `json:"org_name,omitempty"`
+	Roles        []iam.RoleID `json:"roles,omitempty"`
+	Groups       []string     `json:"groups,omitempty"`
+	Entitlements []string     `json:"entitlements,omitempty"`
+	AccessRev    string       `json:"access_rev,omitempty"`
+	SessionID    string       `json:"sid,omitempty"`
+	Extra        []Extra      `json:"-"`
+}
+
+// An Extra is a claim that an access model adds.
+type Extra struct{ Name, Value string }
+
+// Grant returns the id of the grant that the token was issued for.
+func (c *Claims) Grant() string {
+	grant, _, _ := strings.Cut(c.ID, ".")
+	return grant
+}
+
+// Person reports whether the token speaks for a person rather than for the client itself.
+func (c *Claims) Person() bool { return c.Subject != string(c.ClientID) }
+
+// HasScope reports whether the token carries a scope.
+func (c *Claims) HasScope(scope string) bool {
+	return slices.Contains(strings.Fields(c.Scope), scope)
+}
+
+// Marks names the revocations that would kill the token, by the key that signed it among others.
+func (c *Claims) Marks(kid string) []iam.RevocationRef {
+	refs := make([]iam.RevocationRef, 0, 8)
+	refs = append(refs,
+		iam.RevocationRef{Kind: iam.RevokedToken, ID: c.ID},
+		iam.RevocationRef{Kind: iam.RevokedGrant, ID: c.Grant()},
+		iam.RevocationRef{Kind: iam.RevokedKey, ID: kid})
+	return c.appendHolders(refs)
+}
+
+// appendHolders names the marks that carry a NotBefore and that a token issued now must come after.
+func (c *Claims) appendHolders(refs []iam.RevocationRef) []iam.RevocationRef {
+	refs = append(refs, iam.RevocationRef{Kind: iam.RevokedClient, ID: string(c.ClientID)})
+	if c.OrgID != "" {
+		refs = append(refs, iam.RevocationRef{Kind: iam.RevokedOrganization, ID: string(c.OrgID)})
+	}
+	if c.Person() {
+		refs = append(refs, iam.RevocationRef{Kind: iam.RevokedUser, ID: c.Subject})
+		if c.OrgID != "" {
+			refs = append(refs, iam.RevocationRef{Kind: iam.RevokedMember, ID: string(c.OrgID) + "/" + c.Subject})
+		}
+	}
+	if c.SessionID != "" {
+		refs = append(refs, iam.RevocationRef{Kind: iam.RevokedSession, ID: c.SessionID})
+	}
+	return refs
+}
+
+// audience is the aud claim: one value is a string, several are an array (RFC 7519 §4.1.3).
+type audience []string
+
+// UnmarshalJSON accepts both forms.
+func (a *audience) UnmarshalJSON(data []byte) error {
+	if len(data) > 0 && data[0] == '"' {
+		var one string
+		if err := json.Unmarshal(data, &one); err != nil {
+			return err
+		}
+		*a = audience{one}
+		return nil
+	}
+	return json.Unmarshal(data, (*[]string)(a))
+}
+
+// appendJSON writes the claims. It is written out because it runs for every token: no reflection, no map, no garbage.
+// Roles and groups are written when the token speaks for an organization, empty ones too.
+func (c *Claims) appendJSON(b []byte) ([]byte, error) {
+	b = append(b, `{"iss":`...)
+	b = appendString(b, c.Issuer)
+	b = append(b, `,"sub":`...)
+	b = appendString(b, c.Subject)
+	b = append(b, `,"aud":`...)
+	if len(c.Audience) == 1 {
+		b = appendString(b, c.Audience[0])
+	} else {
+		b = appendStrings(b, c.Audience)
+	}
+	b = append(b, `,"client_id":`...)
+	b = appendString(b, string(c.ClientID))
+	b = append(b, `,"iat":`...)
+	b = strconv.AppendInt(b, c.IssuedAt, 10)
+	b = append(b, `,"exp":`...)
+	b = strconv.AppendInt(b, c.ExpiresAt, 10)
+	b = append(b, `,"jti":`...)
+	b = appendString(b, c.ID)
+	b = appendMember(b, "scope", c.Scope)
+	if c.OrgID != "" {
+		b = appendMember(b, "org_id", string(c.OrgID))
+		b = appendMember(b, "org_name", c.OrgName)
+		b = append(b, `,"roles":`...)
+		b = appendStrings(b, c.Roles)
+		b = append(b, `,"groups":`...)
+		b = appendStrings(b, c.Groups)
+	}
+	if len(c.Entitlements) > 0 {
+		b = append(b, `,"entitlements":`...)
+		b = appendStrings(b, c.Entitlements)
+	}
+	b = appendMember(b, "access_rev", c.AccessRev)
+	b = appendMember(b, "sid", c.SessionID)
+	for _, x := range c.Extra {
+		b = appendMember(b, x.Name, x.Value)
+	}
+	b = append(b, '}')
+	if len(b) > MaxTokenSize {
+		return nil, c.tooLarge(len(b))
+	}
+	return b, nil
+}
+
+// tooLarge names what takes the most room, so that whoever asked knows what to ask less of.
+func (c *Claims) tooLarge(size int) error {
+	parts := []struct {
+		name string
+		size int
+	}{
+		{"roles", len(appendStrings(nil, c.Roles))}, {"groups", len(appendStrings(nil, c.Groups))},
+		{"entitlements", len(appendStrings(nil, c.Entitlements))}, {"scope", len(c.Scope)}, {"aud", len(appendStrings(nil, c.Audience))},
+	}
+	slices.SortFunc(parts, func(a, b struct {
+		name string
+		size int
+	}) int {
+		return b.size - a.size
+	})
+	return iam.Refuse(iam.Invalid, "invalid_request",
+		"the token would have %d bytes of claims, more than %d: the largest are %s (%d bytes) and %s (%d bytes); ask for less of them",
+		size, MaxTokenSize, parts[0].name, parts[0].size, parts[1].name, parts[1].size)
+}
+
+// MaxTokenSize is the most bytes of claims that a token may have. A larger one is refused, never cut.
+const MaxTokenSize = 6 << 10
+
+func appendMember(b []byte, name, value string) []byte {
+	if value == "" {
+		return b
+	}
+	b = append(b, ',')
+	b = appendString(b, name)
+	b = append(b, ':')
+	return appendString(b, value)
+}
+
+func appendStrings[S ~string](b []byte, list []S) []byte {
+	b = append(b, '[')
+	for i, s := range list {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = appendString(b, string(s))
+	}
+	return append(b, ']')
+}
+
+// appendString writes a JSON string. What needs escaping is rare here and goes the long way.
+func appendString(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			quoted, err := json.Marshal(s)
+			if err != nil {
+				panic(fmt.Sprintf("a string always marshals: %v", err))
+			}
+			return append(b, quoted...)
+		}
+	}
+	b = append(b, '"')
+	b = append(b, s...)
+	return append(b, '"')
+}
+
+func unix(t int64) time.Time { return time.Unix(t, 0) }

@@ -1,0 +1,235 @@
+package token
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/access"
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/keys"
+)
+
+// A Policy decides what may be issued.
+type Policy struct {
+	Issuer    string
+	Directory Directory
+	// Facts returns what access models are evaluated on. Err is asked for after the answer and before anything is done with it.
+	Facts func(ctx context.Context) Facts
+	// Model returns the access model of this name, nil when there is none.
+	Model func(name string) *access.Model
+	// Revision returns the age of the facts, for access_rev.
+	Revision        func() uint64
+	DefaultLifetime time.Duration
+}
+
+// Facts is an access.Facts that keeps the first fault of its store.
+type Facts interface {
+	access.Facts
+	Err() error
+}
+
+// A Request is what a client asks for, by whatever grant.
+type Request struct {
+	Client       *iam.Client // authenticated, or public
+	Grant        iam.GrantType
+	Audiences    []string // audience and resource together
+	Scopes       []string
+	Organization string // id or name; "" when none was named
+}
+
+// An Authorization is what may be issued: everything about an access token but its times and its signature.
+type Authorization struct {
+	Grant        string // the grant's id
+	Client       *iam.Client
+	Subject      string
+	SessionID    string
+	Audience     []string
+	Scopes       []string
+	Organization *iam.Node // nil: the token speaks for none
+	Roles        []iam.RoleID
+	Groups       []string
+	Entitlements []string
+	AccessRev    string
+	Extra        []Extra
+	Lifetime     time.Duration
+	Alg          keys.Alg
+}
+
+// ScopeEntitlements asks for the claim entitlements: what the subject may do in the organization, right by right.
+const ScopeEntitlements = "entitlements"
+
+// AdminAudience returns the audience of the admin API, which exists without being registered.
+func AdminAudience(issuer string) string { return issuer + "/api/v1" }
+
+// UserinfoAudience returns the audience of a token that was asked for no other.
+func UserinfoAudience(issuer string) string { return issuer + "/userinfo" }
+
+// Authorize decides what the client gets for itself. Its refusals are those of RFC 6749 §5.2 and RFC 8707 §2 by code, and
+// iam.Unavailable when it cannot be known.
+func (p *Policy) Authorize(ctx context.Context, r Request) (*Authorization, error) {
+	a := &Authorization{Grant: NewGrantID(), Client: r.Client, Subject: string(r.Client.ID)}
+	audiences, err := p.audiences(ctx, a, r)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.scopes(a, r, audiences); err != nil {
+		return nil, err
+	}
+	return a, p.organization(ctx, a, r)
+}
+
+// audiences settles aud, the life and the algorithm: the shortest life of all audiences, and one algorithm that all accept.
+func (p *Policy) audiences(ctx context.Context, a *Authorization, r Request) ([]*iam.Audience, error) {
+	asked := r.Audiences
+	if len(asked) == 0 && len(r.Client.Audiences) > 0 {
+		asked = r.Client.Audiences[:1]
+	}
+	a.Lifetime, a.Alg = p.DefaultLifetime, keys.ES256
+	if len(asked) == 0 {
+		a.Audience = []string{UserinfoAudience(p.Issuer)}
+		return nil, nil
+	}
+	known := make([]*iam.Audience, 0, len(asked))
+	a.Audience = make([]string, 0, len(asked))
+	for _, id := range asked {
+		if slices.Contains(a.Audience, id) {
+			continue
+		}
+		aud, err := p.audience(ctx, r.Client, id)
+		if err != nil {
+			return nil, err
+		}
+		lifetime, alg := aud.TokenLifetime, keys.Alg(aud.SigningAlg)
+		if lifetime == 0 {
+			lifetime = p.DefaultLifetime
+		}
+		if alg == "" {
+			alg = keys.ES256
+		}
+		if len(known) == 0 {
+			a.Lifetime, a.Alg = lifetime, alg
+		}
+		if alg != a.Alg {
+			return nil, iam.Refuse(iam.Invalid, "invalid_target", "the audiences asked for want different signing algorithms, %s and %s: ask for one token each", a.Alg, alg)
+		}
+		a.Lifetime = min(a.Lifetime, lifetime)
+		a.Audience = append(a.Audience, id)
+		known = append(known, aud)
+	}
+	return known, nil
+}
+
+// audience returns an audience that the client may ask for. One that does not exist and one that it may not ask for get the
+// same answer.
+func (p *Policy) audience(ctx context.Context, c *iam.Client, id string) (*iam.Audience, error) {
+	if id == AdminAudience(p.Issuer) && (c.PlatformRole != "" || slices.Contains(c.Audiences, id)) {
+		return &iam.Audience{Identifier: id}, nil
+	}
+	if slices.Contains(c.Audiences, id) {
+		aud, err := p.Directory.Audience(ctx, id)
+		if err != nil {
+			return nil, err
+		}
+		if aud != nil {
+			return aud, nil
+		}
+	}
+	return nil, iam.Refuse(iam.Invalid, "invalid_target", "this client may not ask for a token for that audience, or there is no such audience")
+}
+
+// scopes settles the scope. A client that lists scopes may ask for those, one that lists none for those of the audiences;
+// whoever asks for none gets what the client lists.
+func (p *Policy) scopes(a *Authorization, r Request, audiences []*iam.Audience) error {
+	if len(r.Scopes) == 0 {
+		a.Scopes = r.Client.Scopes
+		return nil
+	}
+	a.Scopes = make([]string, 0, len(r.Scopes))
+	for _, s := range r.Scopes {
+		if slices.Contains(a.Scopes, s) {
+			continue
+		}
+		ok := s == ScopeEntitlements || slices.Contains(r.Client.Scopes, s)
+		if !ok && len(r.Client.Scopes) == 0 {
+			ok = slices.ContainsFunc(audiences, func(aud *iam.Audience) bool { return slices.Contains(aud.Scopes, s) })
+		}
+		if !ok {
+			return iam.Refuse(iam.Invalid, "invalid_scope", "this client may not ask for the scope %s", s)
+		}
+		a.Scopes = append(a.Scopes, s)
+	}
+	return nil
+}
+
+// errNoOrganization is one answer for an organization that does not exist, is suspended, or in which the subject holds no role.
+var errNoOrganization = iam.Refuse(iam.Forbidden, "access_denied", "the subject holds no role in the organization asked for, or there is no such organization")
+
+// organization settles which organization the token speaks for and what it says about the subject there. A client that belongs
+// to one speaks for it unless another is named; a platform client speaks for none unless one is named.
+func (p *Policy) organization(ctx context.Context, a *Authorization, r Request) error {
+	id := r.Client.Organization
+	if r.Organization != "" {
+		org, err := p.Directory.Organization(ctx, r.Organization)
+		if err != nil {
+			return err
+		}
+		if org == nil {
+			return errNoOrganization
+		}
+		id = org.ID
+	}
+	if id == "" {
+		return nil
+	}
+	path, err := p.Directory.Path(ctx, id)
+	if err != nil {
+		return err
+	}
+	if len(path) == 0 || disabled(path) {
+		return errNoOrganization
+	}
+	model := p.Model(path[0].Model)
+	if model == nil {
+		return iam.Errorf(iam.Internal, "organization %q follows the access model %q, which does not exist", id, path[0].Model)
+	}
+	facts := p.Facts(ctx)
+	claims, err := model.Claims(facts, access.Request{
+		Subject:      r.Client.ID.Subject(),
+		Name:         r.Client.Name,
+		Organization: id,
+		Entitlements: slices.Contains(a.Scopes, ScopeEntitlements),
+	})
+	if fault := facts.Err(); fault != nil {
+		return fault
+	}
+	if iam.CodeOf(err) == access.CodeAccessDenied {
+		return errNoOrganization
+	}
+	if err != nil {
+		return err
+	}
+	a.Organization = path[len(path)-1]
+	a.Roles, a.Groups = claims.Roles, claims.Groups
+	for _, e := range claims.Entitlements {
+		a.Entitlements = append(a.Entitlements, string(e))
+	}
+	for _, x := range claims.Extra {
+		a.Extra = append(a.Extra, Extra(x))
+	}
+	a.AccessRev = accessRev(model, p.Revision())
+	return nil
+}
+
+// accessRev names the model and its revision that decided, and how recent the facts were.
+func accessRev(m *access.Model, facts uint64) string {
+	var b strings.Builder
+	b.WriteString(m.Name())
+	b.WriteByte('.')
+	b.WriteString(strconv.Itoa(m.Revision()))
+	b.WriteByte('.')
+	b.WriteString(strconv.FormatUint(facts, 10))
+	return b.String()
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"math"
 	"runtime/debug"
 
 	"go.etcd.io/bbolt"
@@ -15,7 +16,7 @@ import (
 // Check reads the whole file at path, which no server may have open, and returns nil when every page, record, expiry and event
 // is what was written: bbolt's own check and ours. Damage is kv.ErrCorrupt.
 func Check(path string) error {
-	f, err := openFile(path, true)
+	f, err := openFile(path, true, math.MaxUint64)
 	if err != nil {
 		return err
 	}
@@ -23,13 +24,13 @@ func Check(path string) error {
 	if f.badMetas > 0 {
 		return corrupt(path, "a meta page is damaged")
 	}
-	if err := f.verify(); err != nil {
+	if err := f.verifyContent(); err != nil {
 		return err
 	}
 	return f.boltCheck()
 }
 
-// boltCheck runs bbolt's check, which also finds pages that are neither in use nor free. verify comes first: see page.go.
+// boltCheck runs bbolt's check, which also finds pages that are neither in use nor free. It is safe only after verifyPages.
 func (f *boltFile) boltCheck() error {
 	return f.db.View(func(tx *bbolt.Tx) error {
 		var first error
@@ -47,16 +48,9 @@ func (f *boltFile) boltCheck() error {
 	})
 }
 
-// verify checks the structure of all pages and then everything that they hold.
-func (f *boltFile) verify() (err error) {
+// verifyContent checks everything that the pages hold.
+func (f *boltFile) verifyContent() (err error) {
 	defer catch(debug.SetPanicOnFault(true), f.path, &err)
-	info, err := f.file.Stat()
-	if err != nil {
-		return fmt.Errorf("%w: %w", kv.ErrUnavailable, err)
-	}
-	if err := verifyPages(f.file, info.Size(), f.db.Info().PageSize); err != nil {
-		return corrupt(f.path, err)
-	}
 	err = f.db.View(func(tx *bbolt.Tx) error {
 		expiring, err := verifyRecords(tx)
 		if err != nil {
@@ -126,12 +120,12 @@ func verifyLog(tx *bbolt.Tx) error {
 // the copy. It is fs.ErrExist when there
 // is something at dst.
 func Compact(src, dst string) (err error) {
-	f, err := openFile(src, true)
+	f, err := openFile(src, true, math.MaxUint64)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = f.db.Close() }()
-	if err := f.verify(); err != nil {
+	if err := f.verifyContent(); err != nil {
 		return err
 	}
 	defer catch(debug.SetPanicOnFault(true), src, &err)

@@ -28,17 +28,22 @@ const (
 	mapAhead    = 16 << 30 // addresses reserved: a file that outgrew them would be remapped, which waits for every reader
 )
 
+// verifyLimit is the size up to which every page and record is verified whenever the store is opened; 256 MiB take about half
+// a second. In a larger file damage shows when it is read, or to Check.
+const verifyLimit = 256 << 20
+
 // A header is what makes a bbolt file ours.
 type header struct {
 	Format int    `json:"format"`
 	ID     string `json:"id"`
 }
 
-// A boltFile is an open, locked file whose header has been read.
+// A boltFile is an open, locked file whose structure and header have been read.
 type boltFile struct {
 	path      string
 	db        *bbolt.DB
 	file      *os.File
+	meta      meta
 	header    header
 	badMetas  int // meta pages that are damaged; bbolt works with one of the two
 	openToAll bool
@@ -114,14 +119,13 @@ func syncDir(dir string) error {
 	return nil
 }
 
-var errEmpty = errors.New("the file is empty, which no store ever is")
-
-// openFile opens and locks what is at path and reads its header. It creates nothing and repairs nothing.
-func openFile(path string, readOnly bool) (_ *boltFile, err error) {
+// openFile opens and locks what is at path and reads its header. It creates nothing and repairs nothing. The structure of a
+// file of up to limit bytes is verified before bbolt, which trusts it, sees it.
+func openFile(path string, readOnly bool, limit uint64) (_ *boltFile, err error) {
 	f := &boltFile{path: path}
 	defer func() {
 		if err != nil && f.file != nil {
-			_ = f.file.Close() // after a panic bbolt has left it open and locked
+			release(f.file)
 		}
 	}()
 	defer catch(debug.SetPanicOnFault(true), path, &err)
@@ -132,22 +136,7 @@ func openFile(path string, readOnly bool) (_ *boltFile, err error) {
 		NoStatistics: true,
 		ReadOnly:     readOnly,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
-			file, err := os.OpenFile(name, flag&^os.O_CREATE, mode)
-			if err != nil {
-				return nil, err
-			}
-			f.file = file
-			info, err := file.Stat()
-			switch {
-			case err != nil:
-				return nil, err
-			case !info.Mode().IsRegular():
-				return nil, fmt.Errorf("open %s: not a regular file", name)
-			case info.Size() == 0:
-				return nil, errEmpty // bbolt would make a new database of it
-			}
-			f.openToAll = info.Mode().Perm()&0o077 != 0
-			return file, nil
+			return f.open(name, flag&^os.O_CREATE, readOnly, limit)
 		},
 	}
 	if strconv.IntSize == 64 {
@@ -168,35 +157,94 @@ func openFile(path string, readOnly bool) (_ *boltFile, err error) {
 	return f, nil
 }
 
+// release unlocks and closes a file that bbolt may still have mapped: the mapping alone would keep the lock.
+func release(file *os.File) {
+	_ = syscall.Flock(int(file.Fd()), syscall.LOCK_UN)
+	_ = file.Close()
+}
+
+// open opens the file for bbolt, which takes the lock once more, to no effect.
+func (f *boltFile) open(name string, flag int, readOnly bool, limit uint64) (_ *os.File, err error) {
+	file, err := os.OpenFile(name, flag|syscall.O_NONBLOCK, 0) // a named pipe must not keep us waiting
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			release(file)
+		}
+	}()
+	info, err := file.Stat()
+	switch {
+	case err != nil:
+		return nil, err
+	case !info.Mode().IsRegular():
+		return nil, fmt.Errorf("open store %s: not a regular file", name)
+	}
+	if err := lock(file, readOnly); err != nil {
+		return nil, err
+	}
+	// Only under the lock is its size its own.
+	if info, err = file.Stat(); err != nil {
+		return nil, err
+	}
+	if info.Size() == 0 { // bbolt would make a new database of it
+		return nil, corrupt(name, "the file is empty, which no store ever is")
+	}
+	if f.meta, f.badMetas, err = newestMeta(file); err != nil {
+		return nil, corrupt(name, err)
+	}
+	used := f.meta.end * uint64(f.meta.pageSize)
+	if f.meta.end > uint64(info.Size()) || used > uint64(info.Size()) {
+		return nil, corrupt(name, fmt.Sprintf("the file is cut off: it has %d bytes, want %d", info.Size(), used))
+	}
+	if used <= limit {
+		if err := verifyPages(file, f.meta); err != nil {
+			return nil, corrupt(name, err)
+		}
+	}
+	f.file = file
+	f.openToAll = info.Mode().Perm()&0o077 != 0
+	return file, nil
+}
+
+// lock takes the lock on the file that bbolt takes, within lockTimeout.
+func lock(file *os.File, shared bool) error {
+	how := syscall.LOCK_EX
+	if shared {
+		how = syscall.LOCK_SH
+	}
+	for deadline := time.Now().Add(lockTimeout); ; time.Sleep(lockTimeout / 20) {
+		err := syscall.Flock(int(file.Fd()), how|syscall.LOCK_NB)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, syscall.EWOULDBLOCK) {
+			return fmt.Errorf("lock: %w", err)
+		}
+		if time.Now().After(deadline) {
+			return bolterrors.ErrTimeout
+		}
+	}
+}
+
 func openError(path string, err error) error {
 	var errno syscall.Errno
 	switch {
+	case errors.Is(err, kv.ErrCorrupt):
+		return err
 	case errors.Is(err, bolterrors.ErrTimeout):
 		return fmt.Errorf("%w: another process has the store %s open: stop it first, or use the commands that talk to the running server", kv.ErrUnavailable, path)
-	case errors.Is(err, errEmpty), errors.Is(err, bolterrors.ErrInvalid), errors.Is(err, bolterrors.ErrChecksum), errors.Is(err, bolterrors.ErrVersionMismatch):
-		return corrupt(path, err)
-	case errors.As(err, &errno), errors.Is(err, fs.ErrNotExist):
+	case errors.As(err, &errno):
 		return fmt.Errorf("%w: open store %s: %w", kv.ErrUnavailable, path, err)
-	default: // "file size too small" and the like have no value to compare with
-		return corrupt(path, err)
+	default:
+		return fmt.Errorf("open store %s: %w", path, err)
 	}
 }
 
 // readHeader refuses what is not a whole store of this format.
 func (f *boltFile) readHeader() error {
-	info, err := f.file.Stat()
-	if err != nil {
-		return fmt.Errorf("%w: open store: %w", kv.ErrUnavailable, err)
-	}
-	for n := range 2 {
-		if _, err := readMeta(f.file, f.db.Info().PageSize, n); err != nil {
-			f.badMetas++
-		}
-	}
 	return f.db.View(func(tx *bbolt.Tx) error {
-		if info.Size() < tx.Size() {
-			return corrupt(f.path, fmt.Sprintf("the file is cut off: it has %d bytes, want %d", info.Size(), tx.Size()))
-		}
 		b := tx.Bucket(bucketHeader)
 		if b == nil {
 			return corrupt(f.path, "the file is a bbolt database but no Gatehouse store")
@@ -214,21 +262,6 @@ func (f *boltFile) readHeader() error {
 		}
 		return nil
 	})
-}
-
-// verifyLimit is the size up to which every page and record is verified whenever the store is opened; 256 MiB take about half
-// a second. In a larger file damage shows when it is read, or to Check.
-const verifyLimit = 256 << 20
-
-func (f *boltFile) verifyAtStart() error {
-	info, err := f.file.Stat()
-	if err != nil {
-		return fmt.Errorf("%w: open store: %w", kv.ErrUnavailable, err)
-	}
-	if info.Size() > verifyLimit {
-		return nil
-	}
-	return f.verify()
 }
 
 // warnings are what is no reason to refuse the file.

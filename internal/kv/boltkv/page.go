@@ -14,6 +14,7 @@ import (
 
 // A meta is a meta page of bbolt's file format 2, as far as the walk needs it.
 type meta struct {
+	pageSize                  int
 	root, freelist, end, txid uint64 // end: the first page number that is not in use
 }
 
@@ -33,19 +34,49 @@ const (
 // native is the order of bytes that bbolt writes: the machine's.
 var native = binary.NativeEndian
 
-// readMeta reads and validates meta page n.
-func readMeta(r io.ReaderAt, pageSize, n int) (meta, error) {
+// newestMeta returns the meta page that bbolt will use and how many of the two are damaged. The first is at the file's start,
+// the second one page later, whose size only a whole meta page tells: bbolt has 1 KiB to 16 MiB.
+func newestMeta(r io.ReaderAt) (m meta, bad int, err error) {
+	first, err := readMeta(r, 0)
+	if err != nil {
+		bad++
+		for size := int64(1 << 10); size <= 16<<20; size *= 2 {
+			if second, err := readMeta(r, size); err == nil && int64(second.pageSize) == size {
+				return second, bad, nil
+			}
+		}
+		return meta{}, 2, errors.New("both meta pages are damaged, or the file is something else")
+	}
+	second, err := readMeta(r, int64(first.pageSize))
+	if err != nil {
+		return first, 1, nil
+	}
+	if second.txid > first.txid {
+		return second, 0, nil
+	}
+	return first, 0, nil
+}
+
+// readMeta reads and validates the meta page at offset at.
+func readMeta(r io.ReaderAt, at int64) (meta, error) {
 	buf := make([]byte, pageHeaderSize+64)
-	if _, err := r.ReadAt(buf, int64(n)*int64(pageSize)); err != nil {
-		return meta{}, fmt.Errorf("read meta page %d: %w", n, err)
+	if _, err := r.ReadAt(buf, at); err != nil {
+		return meta{}, fmt.Errorf("read meta page: %w", err)
 	}
 	b := buf[pageHeaderSize:]
 	sum := fnv.New64a()
 	_, _ = sum.Write(b[:56])
-	if native.Uint32(b) != metaMagic || native.Uint32(b[4:]) != metaVersion || native.Uint64(b[56:]) != sum.Sum64() {
-		return meta{}, fmt.Errorf("meta page %d is damaged", n)
+	m := meta{
+		pageSize: int(native.Uint32(b[8:])),
+		root:     native.Uint64(b[16:]),
+		freelist: native.Uint64(b[32:]),
+		end:      native.Uint64(b[40:]),
+		txid:     native.Uint64(b[48:]),
 	}
-	return meta{root: native.Uint64(b[16:]), freelist: native.Uint64(b[32:]), end: native.Uint64(b[40:]), txid: native.Uint64(b[48:])}, nil
+	if native.Uint32(b) != metaMagic || native.Uint32(b[4:]) != metaVersion || native.Uint64(b[56:]) != sum.Sum64() || m.pageSize < 1<<10 || m.end < 2 {
+		return meta{}, errors.New("the meta page is damaged")
+	}
+	return m, nil
 }
 
 // A pageWalk verifies each page that can be reached, once.
@@ -57,20 +88,9 @@ type pageWalk struct {
 	key      []byte // the last key of the bucket that is being walked
 }
 
-// verifyPages walks all pages of the newest commit and returns the first fault in their structure.
-func verifyPages(r io.ReaderAt, size int64, pageSize int) error {
-	m, err := readMeta(r, pageSize, 0)
-	other, err1 := readMeta(r, pageSize, 1)
-	if err != nil && err1 != nil {
-		return err
-	}
-	if err != nil || err1 == nil && other.txid > m.txid {
-		m = other
-	}
-	if m.end < 2 || m.end > uint64(size)/uint64(pageSize) {
-		return fmt.Errorf("%d pages are in use, the file has %d bytes", m.end, size)
-	}
-	w := &pageWalk{r: r, pageSize: pageSize, end: m.end, seen: make([]bool, m.end)}
+// verifyPages walks all pages of a commit and returns the first fault in their structure. The file is at least as long as m says.
+func verifyPages(r io.ReaderAt, m meta) error {
+	w := &pageWalk{r: r, pageSize: m.pageSize, end: m.end, seen: make([]bool, m.end)}
 	w.seen[0], w.seen[1] = true, true
 	if err := w.bucket(m.root, 0); err != nil {
 		return err

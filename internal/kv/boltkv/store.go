@@ -12,12 +12,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"go.etcd.io/bbolt"
-	"go.etcd.io/bbolt/version"
 
 	"github.com/gatehouse-id/gatehouse/internal/kv"
 )
@@ -63,12 +64,14 @@ func Open(path string, o Options) (*Store, error) {
 	if err := createIfAbsent(path); err != nil {
 		return nil, err
 	}
-	f, err := openFile(path, false)
+	f, err := openFile(path, false, verifyLimit)
 	if err != nil {
 		return nil, err
 	}
-	if err := f.verifyAtStart(); err != nil {
-		return nil, closeAfter(f, err)
+	if f.meta.end*uint64(f.meta.pageSize) <= verifyLimit {
+		if err := f.verifyContent(); err != nil {
+			return nil, closeAfter(f, err)
+		}
 	}
 	now := o.Now
 	if now == nil {
@@ -79,7 +82,7 @@ func Open(path string, o Options) (*Store, error) {
 		id:      f.header.ID,
 		db:      f.db,
 		file:    f.file,
-		page:    f.db.Info().PageSize,
+		page:    f.meta.pageSize,
 		now:     now,
 		opened:  f.warnings(),
 		wake:    make(chan struct{}, 1),
@@ -109,7 +112,8 @@ func (s *Store) Close() error {
 	<-s.done
 	if s.damage.Load() != nil {
 		// bbolt's locks may have been held where it panicked: release the file itself and leave the mapping to the end of the process.
-		return s.file.Close()
+		release(s.file)
+		return nil
 	}
 	if err := s.db.Close(); err != nil {
 		return unavailable(err)
@@ -122,7 +126,7 @@ func (s *Store) Health(ctx context.Context) (kv.Health, error) {
 	if err := s.ready(ctx); err != nil {
 		return kv.Health{}, err
 	}
-	h := kv.Health{Engine: "bbolt " + version.Version, Warnings: append([]string(nil), s.opened...)}
+	h := kv.Health{Engine: engine(), Warnings: append([]string(nil), s.opened...)}
 	if err := s.writeErr.Load(); err != nil {
 		h.Warnings = append(h.Warnings, fmt.Sprintf("The last write to %s was refused (%v): free space on its disk or repair it; writing resumes by itself.", s.path, *err))
 	}
@@ -131,6 +135,18 @@ func (s *Store) Health(ctx context.Context) (kv.Health, error) {
 	}
 	h.Warnings = append(h.Warnings, diskWarnings(s.path)...)
 	return h, nil
+}
+
+// engine names bbolt and the version that was linked; bbolt's own constant is behind its releases.
+func engine() string {
+	if info, ok := debug.ReadBuildInfo(); ok {
+		for _, dep := range info.Deps {
+			if dep.Path == "go.etcd.io/bbolt" {
+				return "bbolt " + strings.TrimPrefix(dep.Version, "v")
+			}
+		}
+	}
+	return "bbolt"
 }
 
 // WriteTo writes a consistent copy of the store, as of now, that Open accepts. Reads and writes go on meanwhile; the file may

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"runtime"
 	"runtime/debug"
 	"time"
 
@@ -126,6 +127,8 @@ func (s *Store) commit(group []*job) {
 		}
 		close(j.done)
 	}
+	// Those who were just answered often write again: let them into the next group rather than the one after it.
+	runtime.Gosched()
 }
 
 // commitGroup applies the jobs in one bbolt transaction and returns once it is on disk. An error means that none of them is

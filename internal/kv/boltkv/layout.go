@@ -41,14 +41,17 @@ const (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-func recordKey(u kv.Unit, k kv.Key) []byte { return append(collPrefix(u, k.Coll), k.ID...) }
+func recordKey(u kv.Unit, k kv.Key) []byte {
+	return appendRecordKey(make([]byte, 0, len(u)+len(k.Coll.Name)+len(k.ID)+2), u, k)
+}
 
-func collPrefix(u kv.Unit, c *kv.Coll) []byte {
-	b := make([]byte, 0, len(u)+len(c.Name)+258)
-	b = append(b, u...)
-	b = append(b, 0)
-	b = append(b, c.Name...)
-	return append(b, 0)
+func appendRecordKey(b []byte, u kv.Unit, k kv.Key) []byte {
+	return append(appendCollPrefix(b, u, k.Coll), k.ID...)
+}
+
+func appendCollPrefix(b []byte, u kv.Unit, c *kv.Coll) []byte {
+	b = append(append(b, u...), 0)
+	return append(append(b, c.Name...), 0)
 }
 
 // splitRecordKey takes a record's key apart; ok is false for what recordKey cannot have made.

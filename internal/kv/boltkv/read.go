@@ -23,10 +23,15 @@ func (s *Store) Get(ctx context.Context, u kv.Unit, keys ...kv.Key) ([]kv.Item, 
 	items := make([]kv.Item, len(keys))
 	now := millis(s.now())
 	err := s.view(func(tx *bbolt.Tx) error {
-		records := tx.Bucket(bucketRecords)
+		c := tx.Bucket(bucketRecords).Cursor() // one for all keys: Bucket.Get makes one for each
+		var key []byte
 		for i, k := range keys {
-			key := recordKey(u, k)
-			r, err := decodeRecord(key, records.Get(key))
+			key = appendRecordKey(key[:0], u, k)
+			found, stored := c.Seek(key)
+			if !bytes.Equal(found, key) {
+				stored = nil
+			}
+			r, err := decodeRecord(key, stored)
 			if err != nil {
 				return err
 			}
@@ -54,7 +59,7 @@ func (s *Store) List(ctx context.Context, u kv.Unit, c *kv.Coll, o kv.ListOption
 	}
 	var page kv.Page
 	now := millis(s.now())
-	coll := collPrefix(u, c)
+	coll := appendCollPrefix(nil, u, c)
 	prefix := append(bytes.Clone(coll), o.Prefix...)
 	start := append(bytes.Clone(coll), max(o.Prefix, o.After)...)
 	decode := decodeRecord

@@ -27,7 +27,7 @@ type Roster interface {
 	// Holders returns every assignment at exactly this node, invitations included as assignments to a login.
 	Holders(n iam.NodeID) []iam.Assignment
 	// Children returns the nodes right below n.
-	Children(n iam.NodeID) []iam.NodeID
+	Children(n iam.NodeID) []*iam.Node
 	// Group returns a custom group, nil when it is unknown.
 	Group(g iam.GroupID) *iam.Group
 	// Members returns the users in a custom group.
@@ -36,12 +36,6 @@ type Roster interface {
 	SeatLimit(n iam.NodeID) int
 }
 
-// A CustomRole is a role that an organization made for itself: for nodes of Level at and below Node. It is never higher than its
-// maker was, and it lives only at levels where roles add up.
-type CustomRole struct {
-	ID          iam.RoleID       `json:"id"`
-	Node        iam.NodeID       `json:"node"`
-	Level       iam.Level        `json:"level"`
-	Base        iam.RoleID       `json:"base"` // the role it was copied from; who may hold it and who assigns it follow that role
-	Permissions []iam.Permission `json:"permissions"`
-}
+// A CustomRole is a role that an organization made for itself. It is never higher than its maker was, and it lives only at levels
+// where roles add up.
+type CustomRole = iam.CustomRole

@@ -13,6 +13,7 @@ type Node struct {
 	DisplayName string            `json:"display_name,omitempty"`
 	Model       string            `json:"model,omitempty"`
 	Settings    map[string]string `json:"settings,omitempty"`
+	Seats       int               `json:"seats,omitempty"`    // how many seats it has paid for; 0: not limited
 	Disabled    bool              `json:"disabled,omitempty"` // suspended: nobody gets a token for it or below it
 	CreatedAt   time.Time         `json:"created_at"`
 }
@@ -137,4 +138,13 @@ type Assignment struct {
 	Node    NodeID   `json:"node"`
 	Subject Subject  `json:"subject"`
 	Roles   []RoleID `json:"roles"`
+}
+
+// A CustomRole is a role that an organization made for itself: for nodes of Level at and below Node.
+type CustomRole struct {
+	ID          RoleID       `json:"id"`
+	Node        NodeID       `json:"node"`
+	Level       Level        `json:"level"`
+	Base        RoleID       `json:"base"` // the role it was copied from; who may hold it and who assigns it follow that role
+	Permissions []Permission `json:"permissions"`
 }

@@ -79,6 +79,59 @@ func (f *Facts) Groups(u iam.UserID) []*iam.Group {
 	return out
 }
 
+// Nodes returns the nodes at which the subject itself is assigned something.
+func (f *Facts) Nodes(sub iam.Subject) []iam.NodeID {
+	h, err := f.store.Holding(f.ctx, sub)
+	if err != nil {
+		f.fail(err)
+		return nil
+	}
+	if sub.Kind != iam.SubjectClient {
+		return h.Nodes
+	}
+	c, err := f.store.Client(f.ctx, iam.ClientID(sub.ID))
+	if err != nil {
+		f.fail(err)
+	}
+	if c == nil || c.Organization == "" || len(f.Roles(c.Organization, sub)) == 0 {
+		return h.Nodes
+	}
+	return append([]iam.NodeID{c.Organization}, h.Nodes...)
+}
+
+// CustomRoles returns the custom roles defined at exactly this node.
+func (f *Facts) CustomRoles(n iam.NodeID) []*iam.CustomRole {
+	r, err := cached(f.ctx, f.store, customRoles, string(n))
+	if err != nil {
+		f.fail(err)
+	}
+	if r == nil {
+		return nil
+	}
+	return r.Roles
+}
+
+// Group returns a custom group, nil when it is unknown.
+func (f *Facts) Group(id iam.GroupID) *iam.Group {
+	g, err := f.store.Group(f.ctx, id)
+	if err != nil {
+		f.fail(err)
+	}
+	return g
+}
+
+// SeatLimit returns how many seats the node has, 0 when that is not limited.
+func (f *Facts) SeatLimit(n iam.NodeID) int {
+	node, err := f.store.Node(f.ctx, n)
+	if err != nil {
+		f.fail(err)
+	}
+	if node == nil {
+		return 0
+	}
+	return node.Seats
+}
+
 // Holders returns everyone who holds a role at exactly this node.
 func (f *Facts) Holders(n iam.NodeID) []iam.Assignment {
 	return all(f, func(p PageOptions) (Page[iam.Assignment], error) { return f.store.Assignments(f.ctx, n, p) })
@@ -90,8 +143,12 @@ func (f *Facts) Members(g iam.GroupID) []iam.UserID {
 }
 
 // Children returns the nodes right below n.
-func (f *Facts) Children(n iam.NodeID) []*iam.Node {
-	return all(f, func(p PageOptions) (Page[*iam.Node], error) { return f.store.Children(f.ctx, n, p) })
+func (f *Facts) Children(n iam.NodeID) []iam.NodeID {
+	return all(f, func(p PageOptions) (Page[iam.NodeID], error) {
+		return list(f.ctx, f.store, directoryUnit(), children, string(n)+"/", p, func(id string, _ *none) (iam.NodeID, bool, error) {
+			return iam.NodeID(id), true, nil
+		})
+	})
 }
 
 func all[T any](f *Facts, page func(PageOptions) (Page[T], error)) []T {

@@ -115,7 +115,7 @@ func (s *Store) follow(ctx context.Context, u kv.Unit, f follower, synced func()
 	const retryMin, retryMax = 20 * time.Millisecond, 250 * time.Millisecond
 	var once sync.Once
 	defer once.Do(synced)
-	loaded, cursor, pause := false, kv.Cursor(""), retryMin
+	loaded, current, cursor, pause := false, false, kv.Cursor(""), retryMin
 	step := func() error {
 		if !loaded {
 			tail, err := s.kv.LogTail(ctx, u)
@@ -125,10 +125,14 @@ func (s *Store) follow(ctx context.Context, u kv.Unit, f follower, synced func()
 			if err := f.reload(ctx); err != nil {
 				return err
 			}
-			cursor, loaded = tail, true
+			cursor, loaded, current = tail, true, false
+		}
+		wait := f.wait()
+		if !current {
+			wait = 0 // whoever starts, or comes back, wants to answer now
 		}
 		asOf := s.now()
-		entries, err := s.kv.ReadLog(ctx, u, cursor, 512, f.wait())
+		entries, err := s.kv.ReadLog(ctx, u, cursor, 512, wait)
 		if errors.Is(err, kv.ErrGap) {
 			loaded = false
 			return nil
@@ -143,6 +147,7 @@ func (s *Store) follow(ctx context.Context, u kv.Unit, f follower, synced func()
 			cursor = e.Cursor
 		}
 		if len(entries) < 512 {
+			current = true
 			f.current(asOf)
 			once.Do(synced)
 		}
@@ -158,7 +163,7 @@ func (s *Store) follow(ctx context.Context, u kv.Unit, f follower, synced func()
 			case <-ctx.Done():
 			case <-time.After(pause):
 			}
-			pause = min(2*pause, retryMax)
+			pause, current = min(2*pause, retryMax), false
 			continue
 		}
 		pause = retryMin

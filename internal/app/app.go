@@ -1,0 +1,346 @@
+package app
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/adminapi"
+	"github.com/gatehouse-id/gatehouse/internal/authserver"
+	"github.com/gatehouse-id/gatehouse/internal/clientauth"
+	"github.com/gatehouse-id/gatehouse/internal/config"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
+	"github.com/gatehouse-id/gatehouse/internal/secret"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/token"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+	"github.com/gatehouse-id/gatehouse/keys"
+)
+
+// Options say how to run a broker.
+type Options struct {
+	Config *config.Config
+	DataDir string   // where dev keeps its files
+	Apply   []string // files of configuration documents to apply before serving
+	Log     *slog.Logger
+	Out     io.Writer // for people: what dev prints
+}
+
+// An App is a broker that is ready to Run. New has opened its listeners and its store.
+type App struct {
+	options    Options
+	log        *slog.Logger
+	engine     kv.Store
+	store      *store.Store
+	keyring    *keyring
+	directory  *directory.Service
+	readiness  *web.Readiness
+	public     *http.Server
+	operations *http.Server
+	listener   net.Listener
+	opListener net.Listener
+	welcome    string
+
+	background context.Context // of what runs beside the requests
+	stop       context.CancelFunc
+	running    sync.WaitGroup
+}
+
+// New opens the store, sets it up if that is asked for, applies the documents given, and wires everything that Run serves.
+func New(ctx context.Context, o Options) (_ *App, err error) {
+	a := &App{options: o, log: o.Log}
+	a.background, a.stop = context.WithCancel(context.WithoutCancel(ctx))
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, a.close())
+		}
+	}()
+	c := o.Config
+
+	// Storage, and who we are.
+	sealer, err := loadSealer(c)
+	if err != nil {
+		return nil, err
+	}
+	if a.engine, err = openEngine(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := a.openStore(ctx); err != nil {
+		return nil, err
+	}
+	hasher, err := a.install(ctx, sealer)
+	if err != nil {
+		return nil, err
+	}
+
+	// Keys, tokens, clients.
+	server := &authserver.Server{
+		Issuer:       c.Issuer,
+		Algorithms:   algorithms(c),
+		JWKSMaxAge:   c.Keys.JWKSMaxAge,
+		TokenLimit:   limiter("token", c),
+		InspectLimit: limiter("inspect", c),
+	}
+	a.keyring = &keyring{
+		store: a.store, sealer: sealer, policy: policyOf(c), algs: algorithms(c),
+		publish: server.PublishKeys, now: time.Now, log: o.Log, holder: iam.NewID("r"),
+	}
+	a.keyring.watch()
+	server.Clients = &clientauth.Authenticator{Directory: a.store, Secrets: hasher, Failures: clientauth.NewFailures(), Now: time.Now}
+	server.Policy = &token.Policy{
+		Issuer: c.Issuer, Directory: a.store, Facts: facts(a.store), Model: model,
+		Revision:        func() uint64 { return uint64(a.store.Revision()) },
+		DefaultLifetime: c.Tokens.DefaultLifetime,
+	}
+	server.Tokens = &token.Issuer{Issuer: c.Issuer, Ring: a.keyring.Ring, IssuedAfter: a.store.IssuedAfter, Now: time.Now}
+	server.Inspector = &token.Inspector{Issuer: c.Issuer, Ring: a.keyring.Ring, Revocations: a.store, Directory: a.store, Now: time.Now}
+	server.Revoker = &token.Revoker{
+		Inspector: server.Inspector, Revoke: a.store.Revoke,
+		MaxLifetime: iam.MaxTokenLifetime, ClockSkew: c.Keys.ClockSkew, Now: time.Now,
+	}
+	a.keyring.revoke = server.Revoker.All
+
+	// Changes, and the API to make them.
+	a.directory = &directory.Service{
+		Store: a.store, Secrets: hasher, Models: model, Algorithms: algorithms(c), Issuer: c.Issuer,
+		Revoke: server.Revoker.All, Now: time.Now,
+	}
+	admin := &adminapi.Server{
+		Issuer: c.Issuer, Directory: a.directory, Store: a.store, Inspector: server.Inspector, Revoker: server.Revoker, Keys: a.keyring,
+		Limit: limiter("admin", c),
+	}
+
+	// What is served.
+	metrics := web.NewMetrics()
+	for _, l := range []*web.Limiter{server.TokenLimit, server.InspectLimit, admin.Limit} {
+		metrics.AddLimiter(l)
+	}
+	oauth, err := server.Routes()
+	if err != nil {
+		return nil, err
+	}
+	api, err := admin.Routes()
+	if err != nil {
+		return nil, err
+	}
+	if err := a.keyring.load(ctx); err != nil {
+		return nil, err
+	}
+	if err := a.seed(ctx); err != nil {
+		return nil, err
+	}
+	router, err := web.NewRouter(web.RouterConfig{
+		Log: o.Log.Handler(), Metrics: metrics, Proxies: web.Proxies(c.TrustedProxies), HTTPS: strings.HasPrefix(c.Issuer, "https://"),
+	}, append(oauth, api...)...)
+	if err != nil {
+		return nil, err
+	}
+	a.readiness = web.NewReadiness(
+		web.Check{Name: "store", Run: a.checkStore},
+		web.Check{Name: "keys", Run: a.checkKeys},
+	)
+	operations, err := web.NewOperations(o.Log.Handler(), metrics, a.readiness)
+	if err != nil {
+		return nil, err
+	}
+	return a, a.listen(ctx, router, operations)
+}
+
+// openStore puts the typed store over the engine and waits until this replica is up to date.
+func (a *App) openStore(ctx context.Context) error {
+	c := a.options.Config
+	health, err := a.engine.Health(ctx)
+	if err != nil {
+		return fmt.Errorf("store: %w", err)
+	}
+	for _, w := range health.Warnings {
+		a.log.WarnContext(ctx, "store", "engine", health.Engine, "warning", w)
+	}
+	a.store = store.New(a.engine, store.Options{
+		Lease: c.Cache.Lease, CacheEntries: c.Cache.Entries, Budget: c.Limits.StoreBudget, Now: time.Now, Log: a.log,
+	})
+	ready := make(chan struct{})
+	a.running.Go(func() { a.store.Run(a.background, func() { close(ready) }) })
+	select {
+	case <-ready:
+		return nil
+	case <-time.After(10 * time.Second):
+		return errors.New("store: does not answer; is it up, and is its address right?")
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// install opens the installation, or makes it where that is asked for, and returns the hasher under its pepper.
+func (a *App) install(ctx context.Context, sealer *keys.Sealer) (*secret.Hasher, error) {
+	o, c := a.options, a.options.Config
+	inst, hasher, err := openInstallation(ctx, a.store, sealer)
+	if err != nil {
+		return nil, err
+	}
+	if inst == nil {
+		if !c.Dev && len(o.Apply) == 0 {
+			return nil, errors.New("this store has never been set up: run gatehouse init (or serve --apply FILE, or serve --dev on your own machine)")
+		}
+		s := setup{issuer: c.Issuer, dev: c.Dev, operator: c.Dev, algs: algorithms(c), policy: policyOf(c)}
+		if c.Dev {
+			if s.secret, err = secretFile(filepath.Join(o.DataDir, "operator.secret"), newClientSecret); err != nil {
+				return nil, err
+			}
+		}
+		if err := initialise(ctx, a.store, sealer, s, time.Now()); err != nil {
+			return nil, err
+		}
+		if inst, hasher, err = openInstallation(ctx, a.store, sealer); err != nil {
+			return nil, err
+		}
+		if inst == nil {
+			return nil, errors.New("the store forgot its set-up: it does not keep what it acknowledges")
+		}
+	}
+	switch {
+	case c.Dev && !inst.Dev:
+		return nil, errors.New("this store was not made by serve --dev: start without --dev, or name another one (--data, GATEHOUSE_STORE)")
+	case inst.Issuer != c.Issuer && c.Dev && c.IsDefault("issuer"):
+		c.Issuer = inst.Issuer // a second replica of a dev set-up: one issuer, another port
+	case inst.Issuer != c.Issuer:
+		a.log.WarnContext(ctx, "the store was set up for another issuer; tokens issued under that one are refused here", "configured", c.Issuer, "store", inst.Issuer)
+	}
+	return hasher, nil
+}
+
+// checkStore is readiness: the store answers, and what this replica remembers of it is recent.
+func (a *App) checkStore(ctx context.Context) error {
+	if !a.store.Current() {
+		return iam.Errorf(iam.Unavailable, "the store has not answered for longer than the cache may be used")
+	}
+	_, err := a.store.Health(ctx)
+	return err
+}
+
+func (a *App) checkKeys(context.Context) error {
+	for _, alg := range algorithms(a.options.Config) {
+		if _, err := a.keyring.Ring().Signer(alg, keys.TypeAccessToken); err != nil {
+			return iam.Errorf(iam.Unavailable, "no %s key signs yet", alg)
+		}
+	}
+	return nil
+}
+
+// listen takes the addresses, so that a port in use is said before anything else happens.
+func (a *App) listen(ctx context.Context, public, operations http.Handler) error {
+	c := a.options.Config
+	var err error
+	if a.listener, err = net.Listen("tcp", c.Listen); err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	if a.opListener, err = net.Listen("tcp", c.Operations.Listen); err != nil {
+		return fmt.Errorf("operations.listen: %w", err)
+	}
+	var tlsConfig *tls.Config
+	if c.TLS.Cert != "" {
+		certificate, err := web.LoadCertificate(c.TLS.Cert, c.TLS.Key, time.Now)
+		if err != nil {
+			return err
+		}
+		a.running.Go(func() { certificate.Watch(a.background, time.Minute, a.log) })
+		tlsConfig = certificate.TLSConfig()
+	}
+	a.public = web.NewServer(public, tlsConfig, web.Limits{}, a.log.Handler())
+	a.operations = web.NewServer(operations, nil, web.Limits{Write: 5 * time.Minute}, a.log.Handler())
+	return nil
+}
+
+// Addr returns the address of the public listener, Operations that of the operations listener.
+func (a *App) Addr() net.Addr { return a.listener.Addr() }
+
+// OperationsAddr returns the address of the operations listener.
+func (a *App) OperationsAddr() net.Addr { return a.opListener.Addr() }
+
+// Run serves until ctx ends, then drains: readiness turns red, requests are served on for the configured delay, those under way
+// are finished, and the store is closed.
+func (a *App) Run(ctx context.Context) error {
+	c := a.options.Config
+	a.running.Go(func() { a.keyring.run(a.background) })
+	a.running.Go(func() { a.sweep(a.background) })
+	a.log.InfoContext(ctx, "serving", "issuer", c.Issuer, "listen", a.Addr().String(), "operations", a.OperationsAddr().String())
+	if a.welcome != "" {
+		fmt.Fprint(a.options.Out, a.welcome)
+	}
+	drain := web.Drain{Begin: a.readiness.Drain, Delay: c.Drain.Delay, Timeout: c.Drain.Timeout}
+	if c.Dev {
+		drain.Delay = 0 // nobody balances load to a laptop
+	}
+	// The operations listener tells the balancer to the last, so it outlives the public one.
+	opCtx, opStop := context.WithCancel(context.WithoutCancel(ctx))
+	opDone := make(chan error, 1)
+	go func() { opDone <- web.Serve(opCtx, a.operations, a.opListener, web.Drain{Timeout: time.Second}) }()
+	err := web.Serve(ctx, a.public, a.listener, drain)
+	opStop()
+	err = errors.Join(err, <-opDone)
+	return errors.Join(err, a.close())
+}
+
+// close ends what runs in the background and closes the store. It may be called with half of New done.
+func (a *App) close() error {
+	for _, l := range []net.Listener{a.listener, a.opListener} {
+		if l != nil {
+			_ = l.Close() // closed already when it was served
+		}
+	}
+	a.stop()
+	a.running.Wait()
+	if a.engine == nil {
+		return nil
+	}
+	return a.engine.Close()
+}
+
+// sweep drops what no follower of the revocation log needs any more. Which replica does it does not matter.
+func (a *App) sweep(ctx context.Context) {
+	ticker := time.NewTicker(time.Hour)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case now := <-ticker.C:
+			if err := a.store.TrimRevocationLog(ctx, now.Add(-iam.MaxTokenLifetime-time.Hour)); err != nil {
+				a.log.WarnContext(ctx, "trimming the revocation log", "error", err)
+			}
+		}
+	}
+}
+
+func policyOf(c *config.Config) keys.Policy {
+	return keys.Policy{
+		JWKSMaxAge: c.Keys.JWKSMaxAge, ClockSkew: c.Keys.ClockSkew,
+		RotateEvery: c.Keys.RotateEvery, MaxTokenLifetime: iam.MaxTokenLifetime,
+	}
+}
+
+func algorithms(c *config.Config) []keys.Alg {
+	out := make([]keys.Alg, len(c.Keys.Algorithms))
+	for i, a := range c.Keys.Algorithms {
+		out[i] = keys.Alg(a)
+	}
+	return out
+}
+
+// limiter returns the limiter of a class of work.
+func limiter(class string, c *config.Config) *web.Limiter {
+	return web.NewLimiterSized(class, c.Limits.InFlight, c.Limits.Queue)
+}
+
+func newClientSecret() string { return secret.New(secret.ClientSecret).Reveal() }

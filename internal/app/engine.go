@@ -1,0 +1,27 @@
+package app
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/gatehouse-id/gatehouse/internal/config"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
+	"github.com/gatehouse-id/gatehouse/internal/kv/boltkv"
+	"github.com/gatehouse-id/gatehouse/internal/kv/rediskv"
+)
+
+// openEngine opens the storage engine that the configuration names.
+func openEngine(ctx context.Context, c *config.Config) (kv.Store, error) {
+	if path, embedded := c.Store.Path(); embedded {
+		return boltkv.Open(path, boltkv.Options{})
+	}
+	rc, err := rediskv.ParseURL(string(c.Store))
+	if err != nil {
+		return nil, fmt.Errorf("store: %w", err)
+	}
+	rc.Namespace = c.Redis.Namespace
+	rc.ReplicasAck = c.Redis.ReplicasAck
+	rc.AckTimeout = c.Redis.AckTimeout
+	rc.AllowEviction = c.Redis.AllowEviction
+	return rediskv.Open(ctx, rc)
+}

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -79,12 +78,6 @@ func (k *Key) Public() crypto.PublicKey { return k.public }
 
 // String names the key for logs: algorithm, id and state.
 func (k Key) String() string { return fmt.Sprintf("%s %s (%s)", k.Alg, k.ID, k.State) }
-
-// GoString is String, so that %#v shows no more than %v.
-func (k Key) GoString() string { return k.String() }
-
-// LogValue is String for slog.
-func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
 // jwk returns the public key as it is published.
 func (k *Key) jwk() jose.JSONWebKey {

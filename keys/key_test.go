@@ -106,8 +106,8 @@ func TestKeyHidesItsPrivatePart(t *testing.T) {
 			t.Fatal(err)
 		}
 		text := printed(k) + printed(*k) + printed([]*keys.Key{k})
-		if !strings.Contains(text, k.ID) {
-			t.Fatalf("%s: got %s, want the id", alg, text)
+		if got, want := fmt.Sprintf("%v", k), string(alg)+" "+k.ID+" (pending)"; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 		for _, secret := range keys.PrivateBytes(k) {
 			notPrinted(t, string(alg), text, secret)

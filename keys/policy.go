@@ -57,6 +57,7 @@ func (p Policy) Validate() error {
 // the clock that planned it.
 func (p Policy) window() time.Duration { return p.JWKSMaxAge + 2*p.ClockSkew }
 
-// linger is how long a key stays published after it stopped signing. The three skews: the replica that signed last against the
-// one that retires the key, the one that removes it against the verifier, and the verifier's own leeway.
-func (p Policy) linger() time.Duration { return p.MaxTokenLifetime + 3*p.ClockSkew }
+// linger is how long a key stays published after it was retired. The four skews: until the last replica knows and stops signing,
+// the clock of that replica against the one that planned, the clock that removes the key against the verifier's, and the
+// verifier's own leeway.
+func (p Policy) linger() time.Duration { return p.MaxTokenLifetime + 4*p.ClockSkew }

@@ -1,7 +1,6 @@
 package keys_test
 
 import (
-	"bytes"
 	"crypto/rsa"
 	"encoding/json"
 	"errors"
@@ -79,17 +78,18 @@ func TestJWKSHoldsPublishedKeys(t *testing.T) {
 // Replicas serve the same bytes under the same strong entity tag; another set of keys has another tag, an activation has not.
 func TestJWKSIsTheSameEverywhere(t *testing.T) {
 	set := setUp(t, algs...)
-	body, etag := ringOf(t, set).JWKS()
+	_, etag := ringOf(t, set).JWKS()
 	if len(etag) < 18 || etag[0] != '"' || etag[len(etag)-1] != '"' {
 		t.Errorf("got entity tag %s, want a strong one (RFC 9110 §8.8.3)", etag)
 	}
-	reversed := slices.Clone(set)
-	slices.Reverse(reversed)
-	if body2, etag2 := ringOf(t, reversed).JWKS(); !bytes.Equal(body, body2) || etag != etag2 {
-		t.Errorf("got %s with %s and %s with %s for the same keys", body, etag, body2, etag2)
-	}
 	set = apply(t, set, keys.RotateNow(set, keys.ES256, keys.DefaultPolicy(), start), start)
 	_, published := ringOf(t, set).JWKS()
+	for range 20 {
+		slices.Reverse(set)
+		if _, got := ringOf(t, set).JWKS(); got != published {
+			t.Errorf("got %s and %s for the same keys", published, got)
+		}
+	}
 	if published == etag {
 		t.Error("a new key did not change the entity tag")
 	}

@@ -3,7 +3,6 @@ package keys
 import (
 	"crypto/aes"
 	"crypto/cipher"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -19,8 +18,8 @@ var ErrSealed = errors.New("sealed record is damaged or belongs elsewhere")
 // A Sealer encrypts small records before they are stored and binds each to its place. It is safe for concurrent use.
 //
 // An envelope is: version (1 byte, 1), id of the key-encryption key (8 bytes), nonce (12), AES-256-GCM ciphertext and tag (16).
-// The AES key is derived from the key-encryption key for each purpose; purpose, record id and the envelope's own first nine
-// bytes are associated data. Nonces are random: a purpose is good for 2^32 records per key-encryption key.
+// The AES key is derived from the key-encryption key for each version and purpose, and the record id is associated data. Nonces
+// are random: a purpose is good for 2^32 records per key-encryption key.
 type Sealer struct {
 	keks []kek // the first seals, all open
 }
@@ -64,7 +63,7 @@ func (s *Sealer) Seal(purpose, id string, plaintext []byte) ([]byte, error) {
 	sealed := make([]byte, 0, sealOverhead+len(plaintext))
 	sealed = append(sealed, sealVersion)
 	sealed = append(sealed, s.keks[0].id[:]...)
-	return aead.Seal(sealed, nil, plaintext, associated(sealed, purpose, id)), nil
+	return aead.Seal(sealed, nil, plaintext, []byte(id)), nil
 }
 
 // Open decrypts what Seal made. The error is ErrWrongKEK when the key is not among the Sealer's, ErrSealed otherwise.
@@ -77,7 +76,7 @@ func (s *Sealer) Open(purpose, id string, sealed []byte) ([]byte, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", purpose, err)
 	}
-	plain, err := aead.Open(nil, nil, sealed[sealHeader:], associated(sealed[:sealHeader], purpose, id))
+	plain, err := aead.Open(nil, nil, sealed[sealHeader:], []byte(id))
 	if err != nil {
 		return nil, ErrSealed
 	}
@@ -119,13 +118,4 @@ func (k kek) aead(purpose string) (cipher.AEAD, error) {
 		return nil, err
 	}
 	return cipher.NewGCMWithRandomNonce(block)
-}
-
-// associated is the envelope's header, purpose and id in a form that no other three share: purpose goes with its length.
-func associated(header []byte, purpose, id string) []byte {
-	ad := make([]byte, 0, len(header)+4+len(purpose)+len(id))
-	ad = append(ad, header...)
-	ad = binary.BigEndian.AppendUint32(ad, uint32(len(purpose)))
-	ad = append(ad, purpose...)
-	return append(ad, id...)
 }

@@ -198,9 +198,13 @@ func TestDerive(t *testing.T) {
 		t.Error("a secret of 31 bytes was made")
 	}
 	b := root.Bytes()
+	copied, err := keys.SecretFrom(b)
+	if err != nil {
+		t.Fatal(err)
+	}
 	b[0]++
-	if root.Bytes()[0] == b[0] {
-		t.Error("Bytes shares the secret")
+	if root.Bytes()[0] == b[0] || copied.Bytes()[0] == b[0] {
+		t.Error("a secret shares its bytes with a caller")
 	}
 }
 

@@ -97,7 +97,7 @@ func parseHeader(encoded string) (parsedHeader, error) {
 	}
 	for name, field := range map[string]*string{"alg": &h.alg, "kid": &h.kid, "typ": &h.typ} {
 		value, ok := members[name]
-		if !ok || value[0] != '"' || json.Unmarshal(value, field) != nil || *field == "" {
+		if !ok || json.Unmarshal(value, field) != nil || *field == "" {
 			return h, fmt.Errorf("%w: header member %s is not a non-empty string", ErrMalformed, name)
 		}
 	}

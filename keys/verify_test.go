@@ -247,14 +247,18 @@ func TestVerifyRefusesOtherShapesAtOnce(t *testing.T) {
 		"1 MB": strings.Repeat("a", 1<<20), "3 million dots": strings.Repeat(".", 3e6), "one byte too long": token + strings.Repeat("A", keys.MaxTokenSize+1-len(token)),
 		"binary": "\x00\xff.\x00.\x00",
 	} {
-		var before, after runtime.MemStats
-		runtime.ReadMemStats(&before)
-		begin := time.Now()
-		refused(t, ring, name, s, "JWT", keys.ErrMalformed)
-		took := time.Since(begin)
-		runtime.ReadMemStats(&after)
-		if grown := after.TotalAlloc - before.TotalAlloc; took > 20*time.Millisecond || grown > 64<<10 {
-			t.Errorf("%s: took %s and %d bytes", name, took, grown)
+		fastest, least := time.Duration(1<<63-1), uint64(1<<63)
+		for range 5 { // of five, since other work on the machine only ever adds
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			begin := time.Now()
+			refused(t, ring, name, s, "JWT", keys.ErrMalformed)
+			fastest = min(fastest, time.Since(begin))
+			runtime.ReadMemStats(&after)
+			least = min(least, after.TotalAlloc-before.TotalAlloc)
+		}
+		if fastest > 20*time.Millisecond || least > 64<<10 {
+			t.Errorf("%s: took %s and %d bytes", name, fastest, least)
 		}
 	}
 	largest := sign(t, ring, keys.ES256, "JWT", strings.Repeat("x", 12<<10-220))

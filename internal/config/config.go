@@ -1,0 +1,101 @@
+// Package config is the configuration of the server: one struct, how it is loaded, and the page that describes it.
+//
+// A value comes from the file, the environment or the command line, the later overriding the earlier. Whatever is unknown,
+// unreadable or unsafe is a fault; Load names all of them at once, by key, so that one look mends them. The tags of the struct
+// are the only list of keys: the names in the file and the environment, defaults, limits and docs/configuration.md are made
+// of them.
+//
+// The package reads the files that the configuration names, knows nothing of what is done with the values, and imports nothing
+// of Gatehouse.
+package config
+
+import (
+	"net/netip"
+	"time"
+)
+
+// A Config is a valid configuration. Only Load makes one. Each field has its key in the file, its default (none: it is
+// required, or nothing is the default), its limits, and a sentence.
+type Config struct {
+	Issuer         string         `key:"issuer" want:"an https URL (or http on loopback) without slash, query or fragment at the end" doc:"The URL by which the world knows this broker: the iss of every token. Changing it makes every token and every registration void. With dev the default is http:// and listen."`
+	Listen         string         `key:"listen" default:"127.0.0.1:8080" want:"host:port" doc:"The address of the public listener. Beyond loopback it wants tls or trustedProxies."`
+	Operations     Operations     `key:"operations"`
+	Store          Store          `key:"store" default:"bolt:./data/gatehouse.db" secret:"true" want:"bolt:PATH, redis://…, redis+sentinel://… or redis+cluster://… (rediss with TLS)" doc:"Where everything is kept: an embedded file, or Redis or Valkey."`
+	Redis          Redis          `key:"redis"`
+	Keys           Keys           `key:"keys"`
+	Tokens         Tokens         `key:"tokens"`
+	Cache          Cache          `key:"cache"`
+	Limits         Limits         `key:"limits"`
+	Drain          Drain          `key:"drain"`
+	Log            Log            `key:"log"`
+	TLS            TLS            `key:"tls"`
+	TrustedProxies []netip.Prefix `key:"trustedProxies" want:"networks like 10.0.0.0/8, at least /8 (IPv6: /7)" doc:"The proxies whose X-Forwarded-For is believed, and behind which listen may be plain http."`
+	PublicFeed     bool           `key:"publicFeed" default:"false" doc:"Lets anyone read the revocation feed, unfiltered. Without it a reader authenticates as for introspection and sees its own audiences."`
+	Dev            bool           `key:"dev" default:"false" doc:"For a developer's machine: http on loopback, a key-encryption key made on first start, seed data. It refuses any other address. The same as serve --dev."`
+
+	kek      []byte            // from the environment
+	origins  map[string]string // by key: where a value that is no default came from
+	warnings []string
+}
+
+// Operations is the listener for those who run the broker.
+type Operations struct {
+	Listen string `key:"listen" default:"127.0.0.1:9090" want:"host:port other than listen" doc:"The address of /healthz, /readyz, /metrics and /debug/pprof. It has no authentication: open it to the probes and the scraper alone."`
+}
+
+// Redis says what a Redis store must keep to. It does nothing to the embedded store.
+type Redis struct {
+	Namespace     string        `key:"namespace" default:"gh1:" want:"1 to 32 of a-z 0-9 : . _ -" doc:"What every key begins with: one installation has one namespace."`
+	ReplicasAck   int           `key:"replicasAck" default:"0" min:"-1" max:"5" doc:"How many replicas must hold a revocation, a deletion or a spent code before it is acknowledged. 0: 1 with Sentinel and Cluster, none for a single server. -1: none."`
+	AckTimeout    time.Duration `key:"ackTimeout" default:"500ms" min:"50ms" max:"5s" doc:"How long to wait for them. It must be shorter than limits.storeBudget."`
+	AllowEviction bool          `key:"allowEviction" default:"false" doc:"Starts on a server that may evict records when its memory is full, and so forget revocations. For experiments alone."`
+}
+
+// Keys is about the keys that sign tokens, and the one that seals them.
+type Keys struct {
+	KEK         string        `key:"kek" env:"GATEHOUSE_KEYS_KEK_FILE" want:"the path of a file with 32 bytes in base64" doc:"The file with the key-encryption key: 32 bytes in base64 (openssl rand -base64 32). It seals the signing keys in the store; without it they are lost. With dev the default is data/kek."`
+	Algorithms  []string      `key:"algorithms" default:"ES256,RS256" oneof:"ES256,RS256,EdDSA" doc:"What keys are made for. ES256 and RS256 must be among them: they are the defaults of access and ID tokens."`
+	RotateEvery time.Duration `key:"rotateEvery" default:"90d" min:"1d" max:"397d" doc:"How long a key signs. At least twice the time for which it is published before: jwksMaxAge and two clockSkew."`
+	JWKSMaxAge  time.Duration `key:"jwksMaxAge" default:"15m" min:"1m" max:"1d" want:"whole seconds" doc:"How long verifiers may cache the key set, and so how early a new key is published."`
+	ClockSkew   time.Duration `key:"clockSkew" default:"60s" min:"0s" max:"60s" doc:"How far the clocks of replicas and verifiers may be apart."`
+}
+
+// Tokens bounds the life of access tokens.
+type Tokens struct {
+	DefaultLifetime time.Duration `key:"defaultLifetime" default:"15m" min:"1m" max:"24h" want:"whole seconds, not longer than tokens.maxLifetime" doc:"The life of an access token whose audience sets none."`
+	MaxLifetime     time.Duration `key:"maxLifetime" default:"24h" min:"1m" max:"24h" want:"whole seconds" doc:"The longest life that an audience may set."`
+}
+
+// Cache is what each process keeps of the store.
+type Cache struct {
+	Lease   time.Duration `key:"lease" default:"2s" min:"0s" max:"15s" doc:"How long the cache may answer after contact with the store was lost. Beyond it answers are 503. More than 2s is the weaker promise: a change made meanwhile is seen that much later."`
+	Entries int           `key:"entries" default:"100000" min:"1000" max:"10000000" doc:"How many records the cache holds, at about half a KiB each."`
+}
+
+// Limits keeps overload from making every answer slow.
+type Limits struct {
+	InFlight    int           `key:"inFlight" default:"0" min:"0" max:"100000" doc:"How many requests are worked on at once. 0: by the number of processors."`
+	Queue       int           `key:"queue" default:"0" min:"0" max:"100000" doc:"How many more wait; the rest are answered 503 with Retry-After. 0: by the number of processors."`
+	StoreBudget time.Duration `key:"storeBudget" default:"2s" min:"100ms" max:"10s" doc:"How long a request waits for the store in all before it is answered 503."`
+}
+
+// Drain is how a process ends without a failed request.
+type Drain struct {
+	Delay   time.Duration `key:"delay" default:"5s" min:"0s" max:"5m" doc:"How long it keeps serving after readiness turned red: at least two probe periods of the balancer."`
+	Timeout time.Duration `key:"timeout" default:"20s" min:"1s" max:"10m" doc:"How long requests under way then may take. Delay and timeout together stay below the grace period of whatever stops the process (Kubernetes: 30s)."`
+}
+
+// Log is about the log on standard error.
+type Log struct {
+	Level  string `key:"level" default:"info" oneof:"debug,info,warn,error" doc:"The least level that is logged."`
+	Format string `key:"format" default:"json" oneof:"json,text" doc:"One JSON object or one line of key=value per event."`
+}
+
+// TLS names the certificate of the public listener, as PEM files that are read again when they change.
+type TLS struct {
+	Cert string `key:"cert" want:"the path of a PEM file, with tls.key" doc:"The certificate and its chain. Without it the listener speaks plain http."`
+	Key  string `key:"key" want:"the path of a PEM file, with tls.cert" doc:"The private key of the certificate."`
+}
+
+// Warnings returns sentences for the operator about what is allowed and not wise.
+func (c *Config) Warnings() []string { return c.warnings }

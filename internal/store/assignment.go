@@ -54,6 +54,42 @@ func (tx *Tx) putHolding(sub iam.Subject, h *Holding) error {
 	return put(tx, holdings, sub.String(), h)
 }
 
+// Assignments returns who holds which roles at a node, as the transaction sees it. Every change there touches the node, which
+// it therefore reads first: what the list says still holds when the transaction is applied.
+func (tx *Tx) Assignments(n iam.NodeID) ([]iam.Assignment, error) {
+	if _, err := tx.Node(n); err != nil {
+		return nil, err
+	}
+	subjects, err := ids(tx, assignments, string(n)+"/")
+	if err != nil {
+		return nil, err
+	}
+	out := make([]iam.Assignment, 0, len(subjects))
+	err = tx.Peek(func() error {
+		for _, id := range subjects {
+			sub, err := iam.ParseSubject(id)
+			if err != nil {
+				return err
+			}
+			roles, err := tx.Roles(n, sub)
+			if err != nil {
+				return err
+			}
+			if len(roles) > 0 {
+				out = append(out, iam.Assignment{Node: n, Subject: sub, Roles: roles})
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Suspended reports whether the subject is suspended at exactly this node.
+func (tx *Tx) Suspended(n iam.NodeID, sub iam.Subject) (bool, error) {
+	a, err := read(tx, assignments, assignmentID(n, sub))
+	return a != nil && a.Suspended, err
+}
+
 // Roles returns the roles assigned to exactly this subject at exactly this node.
 func (tx *Tx) Roles(n iam.NodeID, sub iam.Subject) ([]iam.RoleID, error) {
 	a, err := read(tx, assignments, assignmentID(n, sub))

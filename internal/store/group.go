@@ -45,6 +45,44 @@ func (tx *Tx) GroupNamed(node iam.NodeID, name string) (*iam.Group, error) {
 	return tx.Group(iam.GroupID(r.ID))
 }
 
+// Members returns the users of a group as the transaction sees them, by id. Every change touches the group's node, which it
+// therefore reads first.
+func (tx *Tx) Members(g iam.GroupID) ([]iam.UserID, error) {
+	group, err := tx.Group(g)
+	if err != nil || group == nil {
+		return nil, err
+	}
+	if _, err := tx.Node(group.Node); err != nil {
+		return nil, err
+	}
+	list, err := ids(tx, groupMembers, string(g)+"/")
+	out := make([]iam.UserID, len(list))
+	for i, id := range list {
+		out[i] = iam.UserID(id)
+	}
+	return out, err
+}
+
+// Groups returns the groups of a node as the transaction sees them, by name.
+func (tx *Tx) Groups(node iam.NodeID) ([]*iam.Group, error) {
+	if _, err := tx.Node(node); err != nil {
+		return nil, err
+	}
+	names, err := ids(tx, groupNames, string(node)+"/")
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*iam.Group, 0, len(names))
+	for _, name := range names {
+		g, err := tx.GroupNamed(node, name)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, g)
+	}
+	return out, nil
+}
+
 // PutGroup creates or renames a group at its node.
 func (tx *Tx) PutGroup(g *iam.Group) error {
 	old, err := tx.Group(g.ID)

@@ -36,6 +36,7 @@ var (
 	audiences     = collection[iam.Audience]{Coll: &kv.Coll{Name: "audience"}, version: 1}                    // identifier
 	audienceNames = collection[ref]{Coll: &kv.Coll{Name: "audname", Indexed: true}, version: 1}               // name
 	assignments   = collection[assignment]{Coll: &kv.Coll{Name: "assign", Indexed: true}, version: 1}         // node/subject
+	debts         = collection[debt]{Coll: &kv.Coll{Name: "debt", Indexed: true}, version: 1}                 // kind:id
 	holdings      = collection[Holding]{Coll: &kv.Coll{Name: "holding"}, version: 1}                          // subject
 	customRoles   = collection[roleSet]{Coll: &kv.Coll{Name: "customrole"}, version: 1}                       // node id
 	revocations   = collection[mark]{Coll: &kv.Coll{Name: "rev", Indexed: true, Ephemeral: true}, version: 1} // kind:id
@@ -77,7 +78,7 @@ func assignmentID(n iam.NodeID, s iam.Subject) string { return join(string(n), s
 // collectionNamed finds the collection of a change by its name.
 var collectionNamed = byName(installations.Coll, signingKeys.Coll, nodes.Coll, nodeNames.Coll, children.Coll, users.Coll, userNames.Coll,
 	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, audiences.Coll, audienceNames.Coll,
-	assignments.Coll, holdings.Coll, customRoles.Coll)
+	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll)
 
 func byName(colls ...*kv.Coll) map[string]*kv.Coll {
 	m := make(map[string]*kv.Coll, len(colls))

@@ -2,6 +2,8 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/kv"
@@ -77,17 +79,55 @@ func listIDs[T any](ctx context.Context, s *Store, index collection[none], prefi
 	})
 }
 
+// ids lists the ids of an index below prefix, without it, as the transaction sees them. The caller makes sure that something it
+// has read in the transaction changes with the index.
+func ids[T any](tx *Tx, index collection[T], prefix string) ([]string, error) {
+	var out []string
+	for o := (kv.ListOptions{Prefix: prefix, Limit: kv.MaxPage, KeysOnly: true}); ; {
+		page, err := tx.store.kv.List(tx.ctx, directoryUnit(), index.Coll, o)
+		if err != nil {
+			return nil, tx.fail(err)
+		}
+		for _, it := range page.Items {
+			if _, ok := tx.puts[index.key(it.ID)]; !ok {
+				out = append(out, it.ID[len(prefix):])
+			}
+		}
+		if page.Next == "" {
+			break
+		}
+		o.After = page.Next
+	}
+	for _, k := range tx.order {
+		if k.Coll == index.Coll && strings.HasPrefix(k.ID, prefix) && !tx.puts[k].delete {
+			out = append(out, k.ID[len(prefix):])
+		}
+	}
+	slices.Sort(out)
+	return out, nil
+}
+
 // anyID reports whether an index has an entry below prefix. The caller makes sure that something it has read in the
 // transaction changes with the index.
 func anyID[T any](tx *Tx, index collection[T], prefix string) (bool, error) {
-	page, err := tx.store.kv.List(tx.ctx, directoryUnit(), index.Coll, kv.ListOptions{Prefix: prefix, Limit: 1, KeysOnly: true})
-	if err != nil {
-		return false, tx.fail(err)
-	}
-	for _, it := range page.Items {
-		if w, ok := tx.puts[index.key(it.ID)]; !ok || !w.delete {
+	for _, k := range tx.order {
+		if k.Coll == index.Coll && strings.HasPrefix(k.ID, prefix) && !tx.puts[k].delete {
 			return true, nil
 		}
 	}
-	return false, nil
+	for o := (kv.ListOptions{Prefix: prefix, Limit: 100, KeysOnly: true}); ; {
+		page, err := tx.store.kv.List(tx.ctx, directoryUnit(), index.Coll, o)
+		if err != nil {
+			return false, tx.fail(err)
+		}
+		for _, it := range page.Items {
+			if w, ok := tx.puts[index.key(it.ID)]; !ok || !w.delete {
+				return true, nil
+			}
+		}
+		if page.Next == "" {
+			return false, nil
+		}
+		o.After = page.Next
+	}
 }

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 )
@@ -81,6 +82,47 @@ func (tx *Tx) NodeNamed(parent iam.NodeID, name string) (*iam.Node, error) {
 		return nil, err
 	}
 	return tx.Node(iam.NodeID(r.ID))
+}
+
+// Children returns the nodes right below a node as the transaction sees them. Every change among them touches the node, which it
+// therefore reads first.
+func (tx *Tx) Children(parent iam.NodeID) ([]*iam.Node, error) {
+	if _, err := tx.Node(parent); err != nil {
+		return nil, err
+	}
+	list, err := ids(tx, children, string(parent)+"/")
+	if err != nil {
+		return nil, err
+	}
+	out := make([]*iam.Node, 0, len(list))
+	err = tx.Peek(func() error {
+		for _, id := range list {
+			n, err := tx.Node(iam.NodeID(id))
+			if err != nil {
+				return err
+			}
+			if n != nil {
+				out = append(out, n)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
+// Path is Store.Path inside the transaction.
+func (tx *Tx) Path(id iam.NodeID) ([]*iam.Node, error) {
+	var up []*iam.Node
+	for id != "" {
+		n, err := tx.Node(id)
+		if err != nil || n == nil {
+			return nil, err
+		}
+		up = append(up, n)
+		id = n.Parent
+	}
+	slices.Reverse(up)
+	return up, nil
 }
 
 // PutNode creates or changes a node. Its parent must exist; parent and level of an existing node stay as they are.

@@ -17,11 +17,29 @@ import (
 type Tx struct {
 	ctx   context.Context
 	store *Store
-	reads map[kv.Key]kv.Item
+	reads map[kv.Key]seen
 	puts  map[kv.Key]write
 	order []kv.Key // of puts, so that a transaction is the same bytes each time
+	undo  []undo   // what Try takes back
+	peeks bool     // reads are no conditions at the moment
 	safe  bool
 	err   error
+}
+
+// seen is a record as a transaction read it; decides says that the transaction holds only while the record is still that.
+type seen struct {
+	kv.Item
+	decides bool
+}
+
+type undo struct {
+	key    kv.Key
+	before write
+	had    bool
+}
+
+func newTx(ctx context.Context, s *Store) *Tx {
+	return &Tx{ctx: ctx, store: s, reads: make(map[kv.Key]seen), puts: make(map[kv.Key]write)}
 }
 
 type write struct {
@@ -37,7 +55,7 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	ctx, cancel := context.WithTimeout(ctx, s.budget)
 	defer cancel()
 	for attempt := range maxAttempts {
-		tx := &Tx{ctx: ctx, store: s, reads: make(map[kv.Key]kv.Item), puts: make(map[kv.Key]write)}
+		tx := newTx(ctx, s)
 		if err := fn(tx); err != nil {
 			return err
 		}
@@ -60,13 +78,53 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return iam.Refuse(iam.Unavailable, "busy", "too many changes at once; try again")
 }
 
+// View runs fn on the store as it is and writes nothing: fn sees what its own writes would make of it. It reads past the cache.
+func (s *Store) View(ctx context.Context, fn func(tx *Tx) error) error {
+	tx := newTx(ctx, s)
+	tx.peeks = true
+	if err := fn(tx); err != nil {
+		return err
+	}
+	return tx.err
+}
+
+// Try runs a part of a transaction and takes back what it wrote if it fails.
+func (tx *Tx) Try(fn func() error) error {
+	begin := len(tx.undo)
+	err := fn()
+	if err == nil {
+		return nil
+	}
+	for i := len(tx.undo) - 1; i >= begin; i-- {
+		u := tx.undo[i]
+		if u.had {
+			tx.puts[u.key] = u.before
+			continue
+		}
+		delete(tx.puts, u.key)
+		tx.order = tx.order[:len(tx.order)-1] // keys were appended in the order of undo
+	}
+	tx.undo = tx.undo[:begin]
+	return err
+}
+
+// Peek runs fn, whose reads decide nothing that could become untrue while the transaction runs: they are no conditions of it.
+func (tx *Tx) Peek(fn func() error) error {
+	outer := tx.peeks
+	tx.peeks = true
+	defer func() { tx.peeks = outer }()
+	return fn()
+}
+
 func (tx *Tx) commit() error {
 	ktx := kv.Tx{ID: kv.NewTxID()}
 	if tx.safe {
 		ktx.Ack = kv.AckSafe
 	}
 	for k, it := range tx.reads {
-		ktx.Checks = append(ktx.Checks, kv.Check{Key: k, Version: it.Version})
+		if it.decides {
+			ktx.Checks = append(ktx.Checks, kv.Check{Key: k, Version: it.Version})
+		}
 	}
 	names := make([]string, 0, len(tx.order))
 	for _, k := range tx.order {
@@ -135,9 +193,10 @@ func read[T any](tx *Tx, c collection[T], id string) (*T, error) {
 		if err != nil {
 			return nil, tx.fail(err)
 		}
-		it = items[0]
-		tx.reads[k] = it
+		it.Item = items[0]
 	}
+	it.decides = it.decides || !tx.peeks
+	tx.reads[k] = it
 	if it.Version == 0 {
 		return nil, nil
 	}
@@ -163,9 +222,11 @@ func put[T any](tx *Tx, c collection[T], id string, v *T) error {
 func remove[T any](tx *Tx, c collection[T], id string) { tx.set(c.key(id), write{delete: true}) }
 
 func (tx *Tx) set(k kv.Key, w write) {
-	if _, ok := tx.puts[k]; !ok {
+	before, had := tx.puts[k]
+	if !had {
 		tx.order = append(tx.order, k)
 	}
+	tx.undo = append(tx.undo, undo{key: k, before: before, had: had})
 	tx.puts[k] = w
 }
 

@@ -144,7 +144,13 @@ func (m *Memory) Nodes(s iam.Subject) []iam.NodeID {
 func (m *Memory) Holders(n iam.NodeID) []iam.Assignment { return m.roles[n] }
 
 // Children implements Roster.
-func (m *Memory) Children(n iam.NodeID) []iam.NodeID { return m.children[n] }
+func (m *Memory) Children(n iam.NodeID) []*iam.Node {
+	out := make([]*iam.Node, 0, len(m.children[n]))
+	for _, id := range m.children[n] {
+		out = append(out, m.nodes[id])
+	}
+	return out
+}
 
 // Group implements Roster.
 func (m *Memory) Group(g iam.GroupID) *iam.Group { return m.groups[g] }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
@@ -58,25 +59,35 @@ func readDocument(src []byte) (*yaml.Node, []fault) {
 	case errors.Is(err, io.EOF):
 		return nil, []fault{{1, "", "the file is empty"}}
 	case err != nil:
-		return nil, []fault{{yamlLine(err), "", strings.TrimPrefix(err.Error(), "yaml: ")}}
+		return nil, syntaxFault(err)
 	}
 	switch err := d.Decode(&next); {
 	case err == nil:
 		return nil, []fault{{next.Line, "", "a second document begins here: a file holds one model"}}
 	case !errors.Is(err, io.EOF):
-		return nil, []fault{{yamlLine(err), "", strings.TrimPrefix(err.Error(), "yaml: ")}}
+		return nil, syntaxFault(err)
 	}
 	return doc.Content[0], nil
 }
 
-// yamlLine reads the line out of a syntax error, which carries it only in its text.
-func yamlLine(err error) int {
-	line := 0
-	_, rest, _ := strings.Cut(err.Error(), "line ")
-	for i := 0; i < len(rest) && i < 7 && rest[i] >= '0' && rest[i] <= '9'; i++ {
-		line = line*10 + int(rest[i]-'0')
+// syntaxFault reads the line out of a syntax error, which carries it only in its text.
+func syntaxFault(err error) []fault {
+	text := strings.TrimPrefix(err.Error(), "yaml: ")
+	line := 1
+	if rest, ok := strings.CutPrefix(text, "line "); ok {
+		number, reason, _ := strings.Cut(rest, ": ")
+		if n, err := strconv.Atoi(number); err == nil {
+			line, text = n, reason
+		}
 	}
-	return max(line, 1)
+	// Errors of the library's parser, unlike those of its scanner, count lines from zero.
+	for _, of := range []string{"key", "',' or", "'-' indicator", "node content", "<"} {
+		if strings.HasPrefix(text, "did not find expected "+of) {
+			line++
+			break
+		}
+	}
+	return []fault{{max(line, 1), "", text}}
 }
 
 func refuseModel(name string, faults []fault) error {

@@ -113,6 +113,8 @@ func walk(r Roster, root iam.NodeID, visit func(iam.NodeID)) {
 		n := queue[0]
 		queue = queue[1:]
 		visit(n)
-		queue = append(queue, r.Children(n)...)
+		for _, c := range r.Children(n) {
+			queue = append(queue, c.ID)
+		}
 	}
 }

@@ -30,7 +30,6 @@ type event struct {
 	err       error
 	broken    bool       // the answer had begun when err came
 	mu        sync.Mutex // handlers may add from goroutines of their own
-	ended     bool
 	attrs     []slog.Attr
 	attrSpace [eventOwnAttrs + 9]slog.Attr
 }
@@ -59,7 +58,7 @@ func eventOf(ctx context.Context) *event {
 }
 
 // Add puts attributes into the log line of the request that ctx belongs to, such as client_id and grant_type. They must not be
-// secret. Long strings are cut; what comes after the answer is dropped, and so is all outside a request.
+// secret. Long strings are cut; what comes after the answer is in no line, and so is all outside a request.
 func Add(ctx context.Context, attrs ...slog.Attr) {
 	e := eventOf(ctx)
 	if e == nil {
@@ -67,9 +66,6 @@ func Add(ctx context.Context, attrs ...slog.Attr) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.ended {
-		return
-	}
 	for _, a := range attrs {
 		if a.Value.Kind() == slog.KindString {
 			a.Value = slog.StringValue(cut(a.Value.String(), maxAttr))
@@ -147,7 +143,6 @@ func (p *panicError) Error() string { return "panic: " + fmt.Sprint(p.value) }
 func (e *event) end(log slog.Handler, method string, now time.Time) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.ended = true
 	level := slog.LevelInfo
 	switch {
 	case e.status == http.StatusServiceUnavailable:

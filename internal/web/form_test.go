@@ -1,6 +1,7 @@
 package web_test
 
 import (
+	"errors"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -109,6 +110,7 @@ func TestReadFormRefuses(t *testing.T) {
 		"101 parameters":    {post("/", formType, strings.TrimSuffix(strings.Repeat("audience=b&", 101), "&")), 400},
 		"announced too big": {post("/", formType, many), 413},
 		"chunked too big":   {chunked(many), 413},
+		"announced 1 GiB":   {announced(1 << 30), 413},
 		"cut short":         {broken(io.ErrUnexpectedEOF), 400},
 		"too slow":          {broken(timeout{}), 408},
 		"compressed":        {compressed(), 415},
@@ -135,6 +137,13 @@ type timeout struct{}
 func (timeout) Error() string   { return "i/o timeout" }
 func (timeout) Timeout() bool   { return true }
 func (timeout) Temporary() bool { return true }
+
+// announced says how long it is and cannot be read.
+func announced(length int64) *http.Request {
+	r := broken(errors.New("the body was read"))
+	r.ContentLength = length
+	return r
+}
 
 func chunked(body string) *http.Request {
 	r := httptest.NewRequest("POST", "/", io.MultiReader(strings.NewReader(body)))

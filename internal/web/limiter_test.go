@@ -197,14 +197,44 @@ func TestLimiterLosesNoSlot(t *testing.T) {
 	})
 }
 
+// A slot that comes at the very moment when waiting ends is used or given back.
+func TestLimiterKeepsSlotThatComesLate(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := web.NewLimiterOf("t", 1, 1, time.Millisecond)
+		for range 200 {
+			if err := l.Acquire(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			var wg sync.WaitGroup
+			wg.Go(func() {
+				if l.Acquire(t.Context()) == nil {
+					l.Release()
+				}
+			})
+			time.Sleep(time.Millisecond) // as long as the other waits
+			l.Release()
+			wg.Wait()
+			if s := l.State(); s.Working != 0 || s.Waiting != 0 {
+				t.Fatalf("afterwards %+v", s)
+			}
+		}
+	})
+}
+
 // R30: one class at its capacity answers 503 with an integer Retry-After, and leaves the others alone. A handler that panics
 // gives its slot back.
 func TestLimitedRouteAnswers503AndLeavesOthersAlone(t *testing.T) {
 	full := web.NewLimiterOf("token", 1, 0, time.Second)
 	h := get("/token", func(http.ResponseWriter, *http.Request) error { panic("x") })
 	h.Limit = full
-	free := get("/introspect", ok)
+	free := get("/introspect", nil)
 	free.Limit = web.NewLimiterOf("introspect", 1, 0, time.Second)
+	free.Handler = func(w http.ResponseWriter, r *http.Request) error {
+		if s := free.Limit.State(); s.Working != 1 {
+			t.Errorf("the handler works without a slot: %+v", s)
+		}
+		return ok(w, r)
+	}
 	router := newRouter(t, web.RouterConfig{}, h, free, get("/jwks", ok))
 	if w := do(router, httptest.NewRequest("GET", "/token", nil)); w.Code != 500 || full.State().Working != 0 {
 		t.Fatalf("got %d, %+v", w.Code, full.State())

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"reflect"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -47,12 +48,12 @@ func askReady(t *testing.T, h http.Handler) (int, readyz) {
 func TestReadyzNamesWhatFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var store, keys error
-		hang := time.Duration(0)
+		var hang atomic.Int64 // the check that is left behind still reads it
 		log := new(lines)
 		h, readiness := operations(t, log.handler(), web.NewMetrics(),
 			web.Check{Name: "store", Run: func(context.Context) error { return store }},
 			web.Check{Name: "keys", Run: func(context.Context) error { return keys }},
-			web.Check{Name: "peer", Run: func(context.Context) error { time.Sleep(hang); return nil }})
+			web.Check{Name: "peer", Run: func(context.Context) error { time.Sleep(time.Duration(hang.Load())); return nil }})
 		want := func(status int, checks map[string]string) {
 			t.Helper()
 			code, got := askReady(t, h)
@@ -70,7 +71,8 @@ func TestReadyzNamesWhatFails(t *testing.T) {
 		if line := log.only(t); !strings.Contains(line["check_keys"].(string), "kek") || line["level"] != "WARN" {
 			t.Errorf("got %v", line)
 		}
-		store, keys, hang = nil, nil, time.Minute
+		store, keys = nil, nil
+		hang.Store(int64(time.Minute))
 		begin := time.Now()
 		want(503, map[string]string{"store": "ok", "keys": "ok", "peer": "no answer in time"})
 		if took := time.Since(begin); took != 2*time.Second {
@@ -79,7 +81,7 @@ func TestReadyzNamesWhatFails(t *testing.T) {
 		if w := do(h, httptest.NewRequest("GET", "/healthz", nil)); w.Code != 200 {
 			t.Errorf("healthz: got %d", w.Code)
 		}
-		hang = 0
+		hang.Store(0)
 		readiness.Drain()
 		want(503, map[string]string{"store": "ok", "keys": "ok", "peer": "ok", "drain": "the process is ending"})
 		time.Sleep(time.Minute) // the check that was left behind ends

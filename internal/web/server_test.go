@@ -419,6 +419,9 @@ func TestTLSReloadsGoodCertificatesOnly(t *testing.T) {
 			t.Errorf("%s is accepted", name)
 		}
 	}
+	if got := cert.TLSConfig().MinVersion; got != tls.VersionTLS12 { // the suites alone would refuse what is older
+		t.Errorf("got minimum version %s", tls.VersionName(got))
+	}
 	client := &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}}
 	fetch := func() {
 		t.Helper()

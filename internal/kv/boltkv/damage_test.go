@@ -141,6 +141,14 @@ func TestDamagedFileIsRefusedAndKept(t *testing.T) {
 		{"both meta pages flipped", "both meta pages are damaged", edit(func(b []byte) { b[16+30] ^= 1; b[page+16+30] ^= 1 })},
 		{"all but the meta pages zeroed", "", edit(func(b []byte) { clear(b[2*page:]) })},
 		{"free list zeroed", "", edit(func(b []byte) { clearPages(b, 0x10) })},
+		{"a page in use listed as free", "out of bounds or in use", edit(func(b []byte) {
+			at := 16 // of the newest meta page's fields
+			if binary.NativeEndian.Uint64(b[page+16+48:]) > binary.NativeEndian.Uint64(b[16+48:]) {
+				at += page
+			}
+			list := binary.NativeEndian.Uint64(b[at+32:]) * page
+			copy(b[list+16:list+24], b[at+16:at+24]) // the root
+		})},
 		{"branch page zeroed", "", edit(func(b []byte) { clearPages(b, 0x01) })},
 		{"a value flipped", "bad checksum", flip("the value of 17-3")},
 		{"a large value flipped", "bad checksum", flip(strings.Repeat("large", 4000))},

@@ -11,7 +11,7 @@ import (
 const lowSpace = 64 << 20
 
 // networkFS are the file systems on which a lock or a sync may not mean what bbolt needs.
-var networkFS = map[int64]string{
+var networkFS = map[uint32]string{
 	unix.NFS_SUPER_MAGIC:  "NFS",
 	unix.SMB_SUPER_MAGIC:  "SMB",
 	0xFE534D42:            "SMB2", // SMB2_SUPER_MAGIC
@@ -28,7 +28,7 @@ func diskWarnings(path string) []string {
 		return []string{fmt.Sprintf("The disk of %s cannot be examined: %v.", path, err)}
 	}
 	var w []string
-	if name, ok := networkFS[int64(st.Type)]; ok {
+	if name, ok := networkFS[uint32(st.Type)]; ok {
 		w = append(w, fmt.Sprintf("%s lies on a network share (%s), where locks and syncs are not reliable: move it to a local disk.", path, name))
 	}
 	if free := st.Bavail * uint64(st.Bsize); free < lowSpace {

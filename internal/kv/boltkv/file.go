@@ -24,8 +24,8 @@ const format = 1
 
 const (
 	lockTimeout = time.Second
-	growBy      = 4 << 20  // the file grows in such steps; the space is a hole until it is used
-	mapAhead    = 16 << 30 // addresses reserved: a file that outgrew them would be remapped, which waits for every reader
+	growBy      = 4 << 20                      // the file grows in such steps; the space is a hole until it is used
+	mapAhead    = 1 << (strconv.IntSize/2 + 2) // addresses reserved, 16 GiB of 64 bits: a file that outgrew them would be remapped, which waits for every reader
 )
 
 // verifyLimit is the size up to which every page and record is verified whenever the store is opened; 256 MiB take about half
@@ -131,16 +131,14 @@ func openFile(path string, readOnly bool, limit uint64) (_ *boltFile, err error)
 	defer catch(debug.SetPanicOnFault(true), path, &err)
 
 	options := &bbolt.Options{
-		Timeout:      lockTimeout,
-		FreelistType: bbolt.FreelistMapType,
-		NoStatistics: true,
-		ReadOnly:     readOnly,
+		Timeout:         lockTimeout,
+		FreelistType:    bbolt.FreelistMapType,
+		NoStatistics:    true,
+		ReadOnly:        readOnly,
+		InitialMmapSize: mapAhead,
 		OpenFile: func(name string, flag int, mode os.FileMode) (*os.File, error) {
 			return f.open(name, flag&^os.O_CREATE, readOnly, limit)
 		},
-	}
-	if strconv.IntSize == 64 {
-		options.InitialMmapSize = mapAhead
 	}
 	f.db, err = bbolt.Open(path, 0o600, options)
 	if errors.Is(err, syscall.ENOMEM) { // the process may not have that many addresses

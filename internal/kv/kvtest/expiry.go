@@ -35,12 +35,11 @@ func expiryIsExact(t *testing.T, s kv.Store) {
 func expiredIsAbsent(t *testing.T, s kv.Store) {
 	for _, c := range []*kv.Coll{indexed, plain, ephemeral} {
 		unit := kv.Unit("u:" + c.Name)
-		a, b := key(c, "a"), key(c, "b")
+		a, b, d := key(c, "a"), key(c, "b"), key(c, "d")
 		expires := time.Now().Add(30 * time.Millisecond)
-		first := kv.Tx{
-			ID:     kv.NewTxID(),
-			Puts:   []kv.Put{{Key: a, Value: []byte("old"), ExpiresAt: expires}, {Key: b, Value: []byte("old"), ExpiresAt: expires}},
-			Events: [][]byte{[]byte("first")},
+		first := kv.Tx{ID: kv.NewTxID(), Events: event("first")}
+		for _, k := range []kv.Key{a, b, d} {
+			first.Puts = append(first.Puts, kv.Put{Key: k, Value: []byte("old"), ExpiresAt: expires})
 		}
 		v := apply(t, s, unit, first).Version
 		passed(expires)
@@ -59,7 +58,8 @@ func expiredIsAbsent(t *testing.T, s kv.Store) {
 		wantValue(t, s, unit, a, next.Version, "new")
 
 		// Deleting what has expired is no fault, and what expired no longer makes a retry a replay.
-		apply(t, s, unit, kv.Tx{Deletes: []kv.Key{b}})
+		apply(t, s, unit, kv.Tx{Deletes: []kv.Key{d}})
+		wantAbsent(t, s, unit, d)
 		stale := first
 		stale.Puts = []kv.Put{{Key: b, Value: []byte("again"), ExpiresAt: later}}
 		if res := apply(t, s, unit, stale); res.Replayed {

@@ -151,17 +151,26 @@ func closedStoreIsUnavailable(t *testing.T, s kv.Store) {
 			}
 		})
 	}
-	wg.Go(func() {
+	woken := make(chan error, 1)
+	go func() {
 		started <- struct{}{}
-		if _, err := s.ReadLog(context.Background(), "u", "", 1, time.Minute); !errors.Is(err, kv.ErrUnavailable) {
-			t.Errorf("reader waiting at Close: got %v, want ErrUnavailable", err)
-		}
-	})
+		_, err := s.ReadLog(context.Background(), "u", "", 1, time.Minute)
+		woken <- err
+	}()
 	for range workers + 1 {
 		<-started
 	}
+	time.Sleep(50 * time.Millisecond) // the reader waits by now; were it late, its call would find the store closed
 	if err := s.Close(); err != nil {
 		t.Errorf("Close: %v", err)
+	}
+	select {
+	case err := <-woken:
+		if !errors.Is(err, kv.ErrUnavailable) {
+			t.Errorf("reader waiting at Close: got %v, want ErrUnavailable", err)
+		}
+	case <-time.After(20 * time.Second):
+		t.Error("reader waiting at Close: not woken")
 	}
 	wg.Wait()
 	for name, call := range calls(s) {

@@ -98,7 +98,8 @@ func skipAnswer(r *bufio.Reader) (status int, err error) {
 
 // A server whose handler signs like a token endpoint, over loopback: its capacity (16 connections that wait for each answer),
 // 256 of the same, a quarter of the capacity, and 4 times as much on 2,048 connections, which is more than may wait. The load runs on the same processors and
-// takes its share, and so does refusing: goodput is what is left for the work.
+// takes its share, and so does refusing: goodput is what is left for the work. The times include the load's own waits for a
+// processor, so they compare two versions of the server and do not say what a client elsewhere would see.
 func BenchmarkOverload(b *testing.B) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

@@ -162,9 +162,10 @@ func parseKey(id string, plain []byte) (*Key, error) {
 		if err != nil || !ok {
 			return nil, errors.New("private part is not a PKCS #8 signing key")
 		}
-		if k.private = hide(signer); !samePublic(signer.Public(), r.Public) {
+		if !samePublic(signer.Public(), r.Public) {
 			return nil, errors.New("private and public part belong to different keys")
 		}
+		k.private = hide(signer)
 	}
 	if k.ID != id {
 		return nil, errors.New("record is of another key")

@@ -68,7 +68,7 @@ type Tokens struct {
 
 // Cache is what each process keeps of the store.
 type Cache struct {
-	Lease   time.Duration `key:"lease" default:"2s" min:"0s" max:"15s" doc:"How long the cache may answer after contact with the store was lost. Beyond it answers are 503. More than 2s is the weaker promise: a change made meanwhile is seen that much later."`
+	Lease   time.Duration `key:"lease" default:"2s" min:"0s" max:"15s" doc:"How long the cache may answer after contact with the store was lost. Beyond it answers are 503. 0s turns the cache off. More than 2s is the weaker promise: a change made meanwhile is seen that much later."`
 	Entries int           `key:"entries" default:"100000" min:"1000" max:"10000000" doc:"How many records the cache holds, at about one KiB each."`
 }
 

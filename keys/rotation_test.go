@@ -245,7 +245,7 @@ func TestRotationUnderUse(t *testing.T) {
 				if !ok {
 					continue
 				}
-				jws, err := jose.ParseSigned(token, []jose.SignatureAlgorithm{jose.ES256})
+				jws, err := jose.ParseSignedCompact(token, []jose.SignatureAlgorithm{jose.ES256})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -1,0 +1,68 @@
+// Command bench measures what Gatehouse promises about performance, as ratios against a bare server measured in the same run on
+// the same machine: see docs/performance.md. make bench builds the broker and runs it.
+//
+// Every server is a process of its own; its CPU time is the operating system's account of it. Rounds are interleaved — floor,
+// broker, floor, broker — and the median of the rounds' ratios is printed, so that a machine whose speed drifts drifts for both.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"runtime"
+	"strings"
+	"time"
+)
+
+func main() {
+	if len(os.Args) > 1 && os.Args[1] == "floor" { // the child process that stands for the floor
+		exit(serveFloor(os.Args[2:]))
+	}
+	var o options
+	flag.StringVar(&o.binary, "binary", "bin/gatehouse", "the broker to measure")
+	flag.IntVar(&o.rounds, "rounds", 5, "rounds for each figure")
+	flag.DurationVar(&o.length, "length", 2*time.Second, "length of one server's turn in a round")
+	flag.IntVar(&o.conns, "connections", 16, "keep-alive connections of the load")
+	flag.IntVar(&o.many, "many", 1_000_000, "clients of the large store")
+	flag.StringVar(&o.only, "only", "", "measure only the figures whose name contains this")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	fmt.Printf("%s, %d processors, %s; %d rounds of %s, %d connections; median (lowest to highest)\n\n",
+		runtime.Version(), runtime.NumCPU(), machine(), o.rounds, o.length, o.conns)
+	exit(run(ctx, o))
+}
+
+type options struct {
+	binary string
+	rounds int
+	length time.Duration
+	conns  int
+	many   int
+	only   string
+}
+
+func (o options) wants(figure string) bool { return strings.Contains(figure, o.only) }
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// machine names the processor, where the system tells.
+func machine() string {
+	info, err := os.ReadFile("/proc/cpuinfo")
+	if err != nil {
+		return runtime.GOOS + "/" + runtime.GOARCH
+	}
+	for line := range strings.Lines(string(info)) {
+		if name, ok := strings.CutPrefix(line, "model name"); ok {
+			return strings.TrimSpace(strings.TrimLeft(name, "\t :"))
+		}
+	}
+	return runtime.GOARCH
+}

@@ -1,0 +1,143 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
+	"github.com/gatehouse-id/gatehouse/internal/kv/boltkv"
+	"github.com/gatehouse-id/gatehouse/internal/kv/rediskv"
+	"github.com/gatehouse-id/gatehouse/internal/secret"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/keys"
+)
+
+const (
+	audience     = "https://hub.flox.dev/api"
+	clientSecret = "bench-0123456789abcdef0123456789abcdef" // imported, 32 characters or more: a keyed hash
+	perOrg       = 1000
+)
+
+func clientID(i int) string { return fmt.Sprintf("bench-%07d", i) }
+
+// newStore makes a store with so many clients in organizations of a thousand: the broker sets it up, then the records go in
+// below the API, since making a million clients one by one is not what is measured.
+func (o options) newStore(ctx context.Context, data, url string, clients int) error {
+	p, err := o.startBroker(ctx, data, url)
+	if err != nil {
+		return err
+	}
+	p.stop()
+	var engine kv.Store
+	if path, ok := strings.CutPrefix(url, "bolt:"); ok {
+		engine, err = boltkv.Open(path, boltkv.Options{})
+	} else {
+		var c rediskv.Config
+		if c, err = rediskv.ParseURL(url); err == nil {
+			engine, err = rediskv.Open(ctx, c)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	st := store.New(engine, store.Options{Budget: time.Minute, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	return errors.Join(seed(ctx, st, data, clients), engine.Close())
+}
+
+func seed(ctx context.Context, st *store.Store, data string, clients int) error {
+	hash, err := keyedHash(ctx, st, data)
+	if err != nil {
+		return err
+	}
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	errs := make(chan error, 64)
+	orgs := (clients + perOrg - 1) / perOrg
+	for range min(64, orgs) {
+		wg.Go(func() {
+			for {
+				org := int(next.Add(1)) - 1
+				if org >= orgs {
+					return
+				}
+				if err := seedOrg(ctx, st, hash, org*perOrg, min(clients, (org+1)*perOrg)); err != nil {
+					errs <- err
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	close(errs)
+	return <-errs
+}
+
+func seedOrg(ctx context.Context, st *store.Store, hash string, from, to int) error {
+	now := time.Now()
+	org := &iam.Node{ID: iam.NodeID(iam.NewID("n")), Name: fmt.Sprintf("bench-%d", from/perOrg), Level: iam.LevelOrganization, Model: "floxhub", CreatedAt: now}
+	if err := st.Update(ctx, func(tx *store.Tx) error { return tx.PutNode(org) }); err != nil {
+		return err
+	}
+	const batch = 6 // as many as one transaction takes
+	for ; from < to; from += batch {
+		err := st.Update(ctx, func(tx *store.Tx) error {
+			for i := from; i < min(from+batch, to); i++ {
+				c := &iam.Client{
+					ID: iam.ClientID(clientID(i)), Name: clientID(i), Organization: org.ID, AuthMethod: iam.AuthBasic,
+					GrantTypes: []iam.GrantType{iam.GrantClientCredentials}, Audiences: []string{audience},
+					Secrets:   []iam.Secret{{ID: iam.SecretID(iam.NewID("s")), Name: "ci", Hash: hash, CreatedAt: now}},
+					CreatedAt: now,
+				}
+				if err := tx.PutClient(c); err != nil {
+					return err
+				}
+				if err := tx.Assign(org.ID, c.ID.Subject(), []iam.RoleID{"writer"}); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// keyedHash returns what the broker stores of clientSecret.
+func keyedHash(ctx context.Context, st *store.Store, data string) (string, error) {
+	text, err := os.ReadFile(filepath.Join(data, "kek"))
+	if err != nil {
+		return "", err
+	}
+	kek, err := keys.ParseKEK(string(text))
+	if err != nil {
+		return "", err
+	}
+	sealer, err := keys.NewSealer(kek)
+	if err != nil {
+		return "", err
+	}
+	inst, err := st.Installation(ctx)
+	if err != nil {
+		return "", err
+	}
+	pepper, err := sealer.Open("pepper", inst.ID, inst.Pepper)
+	if err != nil {
+		return "", err
+	}
+	hasher, err := secret.NewHasher(pepper, 0)
+	if err != nil {
+		return "", err
+	}
+	return hasher.Hash(ctx, clientSecret)
+}

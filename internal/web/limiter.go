@@ -1,6 +1,7 @@
 package web
 
 import (
+	"cmp"
 	"context"
 	"runtime"
 	"sync"
@@ -59,9 +60,12 @@ const (
 var errOverloaded = iam.Refuse(iam.Unavailable, CodeOverloaded, "the server is at its capacity; try again later")
 
 // NewLimiter makes a Limiter with the default numbers for this machine. The name is its label in metrics.
-func NewLimiter(name string) *Limiter {
+func NewLimiter(name string) *Limiter { return NewLimiterSized(name, 0, 0) }
+
+// NewLimiterSized is NewLimiter with a number of requests that work at once and that wait; 0 is the default for this machine.
+func NewLimiterSized(name string, capacity, depth int) *Limiter {
 	procs := runtime.GOMAXPROCS(0)
-	return NewLimiterOf(name, slotsPerProc*procs, waitersPerProc*procs, maxQueueWait)
+	return NewLimiterOf(name, cmp.Or(capacity, slotsPerProc*procs), cmp.Or(depth, waitersPerProc*procs), maxQueueWait)
 }
 
 // NewLimiterOf makes a Limiter that lets capacity requests work and depth others wait, each for at most maxWait.

@@ -165,9 +165,10 @@ func (s *Store) apply(ctx context.Context, t *transaction) (kv.Result, error) {
 // applySafe sends the script and WAIT on one connection, since WAIT speaks of the writes of its own connection. In such a
 // pipeline the redirections of a cluster are ours to follow.
 func (s *Store) applySafe(ctx context.Context, u kv.Unit, srv *server, t *transaction) (kv.Result, error) {
+	waiting := srv.safe
 	select {
-	case srv.safe <- struct{}{}:
-		defer func() { <-srv.safe }()
+	case waiting <- struct{}{}:
+		defer func() { <-waiting }()
 	case <-ctx.Done():
 		return kv.Result{}, errBusy
 	}

@@ -46,8 +46,9 @@ func ParseURL(s string) (Config, error) {
 	}
 	// The parts are cut by hand: net/url refuses lists of hosts, and its errors repeat what it was given.
 	rest, query, _ := strings.Cut(rest, "?")
+	// An @ in the query is the end of a password with a question mark in it.
 	if strings.ContainsAny(rest, "# \t\r\n") || strings.ContainsAny(query, "#@") {
-		return Config{}, errors.New("store URL: blanks, ?, # and @ in user, password and query must be percent-encoded")
+		return Config{}, errors.New("store URL: blanks, ? and # in user and password must be percent-encoded, and @ in the query")
 	}
 	if at := strings.LastIndexByte(rest, '@'); at >= 0 {
 		if err := c.parseUser(rest[:at]); err != nil {
@@ -72,8 +73,8 @@ func ParseURL(s string) (Config, error) {
 }
 
 func (c *Config) parseUser(s string) error {
-	if strings.ContainsAny(s, "/@") {
-		return errors.New("store URL: / and @ in user or password must be percent-encoded")
+	if strings.Contains(s, "/") {
+		return errors.New("store URL: / in user or password must be percent-encoded")
 	}
 	user, password, _ := strings.Cut(s, ":")
 	user, errUser := url.PathUnescape(user)
@@ -91,8 +92,7 @@ func (c *Config) parseHosts(s, defaultPort string) error {
 	for addr := range strings.SplitSeq(s, ",") {
 		host, port, err := net.SplitHostPort(addr)
 		if err != nil {
-			host, port = strings.TrimSuffix(strings.TrimPrefix(addr, "["), "]"), defaultPort
-			if strings.Contains(host, ":") && net.ParseIP(host) == nil {
+			if host, port, err = net.SplitHostPort(addr + ":" + defaultPort); err != nil {
 				return bad
 			}
 		}

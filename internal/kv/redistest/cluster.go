@@ -1,6 +1,7 @@
 package redistest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -54,61 +55,76 @@ func (c *Cluster) Slot(key string) int {
 	return slot
 }
 
-// Owner returns the node that a slot belongs to in its own eyes, and another one.
-func (c *Cluster) Owner(slot int) (owner, other *Server) {
-	c.Nodes[0].t.Helper()
+// owners returns for each node, in order, which node it takes for the owner of a slot, -1 for none, and the epoch it lives in.
+func (c *Cluster) owners(slot int) (owners []int, epochs []string) {
 	for _, node := range c.Nodes {
-		if owner == nil && node.owns(slot) {
-			owner = node
-		} else {
-			other = node
+		owner := -1
+		for line := range strings.Lines(node.Do("cluster", "nodes")) {
+			f := strings.Fields(line) // id, ip:port@bus, ..., from the ninth on slots
+			if len(f) < 9 || !holds(f[8:], slot) {
+				continue
+			}
+			for i, other := range c.Nodes {
+				if strings.HasPrefix(f[1], other.Addr()+"@") {
+					owner = i
+				}
+			}
 		}
+		owners = append(owners, owner)
+		epochs = append(epochs, Field(node.Do("cluster", "info"), "cluster_current_epoch"))
 	}
-	if owner == nil {
-		c.Nodes[0].t.Fatalf("no node owns slot %d", slot)
-	}
-	return owner, other
+	return owners, epochs
 }
 
-func (s *Server) owns(slot int) bool {
-	for line := range strings.Lines(s.Do("cluster", "nodes")) {
-		f := strings.Fields(line)
-		if len(f) < 8 || !strings.Contains(f[2], "myself") {
-			continue
+func holds(ranges []string, slot int) bool {
+	for _, r := range ranges {
+		from, to, isRange := strings.Cut(r, "-")
+		if !isRange {
+			to = from
 		}
-		for _, r := range f[8:] {
-			from, to, isRange := strings.Cut(r, "-")
-			if !isRange {
-				to = from
-			}
-			lo, errLo := strconv.Atoi(from)
-			hi, errHi := strconv.Atoi(to)
-			if errLo == nil && errHi == nil && lo <= slot && slot <= hi {
-				return true
-			}
+		lo, errLo := strconv.Atoi(from)
+		hi, errHi := strconv.Atoi(to)
+		if errLo == nil && errHi == nil && lo <= slot && slot <= hi {
+			return true
 		}
 	}
 	return false
 }
 
+// Owner returns the node that has a slot when all of them agree on it, which gossip brings about.
+func (c *Cluster) Owner(slot int) *Server {
+	c.Nodes[0].t.Helper()
+	var owner int
+	c.Nodes[0].await("agreement on a slot", func() bool {
+		owners, epochs := c.owners(slot)
+		owner = owners[0]
+		return owner >= 0 && len(slices.Compact(owners)) == 1 && len(slices.Compact(epochs)) == 1
+	})
+	return c.Nodes[owner]
+}
+
 // Migrate moves a slot to another node key by key while both serve it, as redis-cli does.
 func (c *Cluster) Migrate(slot int) {
 	c.Nodes[0].t.Helper()
-	from, to := c.Owner(slot)
+	from := c.Owner(slot)
+	to := c.Nodes[(slices.Index(c.Nodes, from)+1)%len(c.Nodes)]
 	fromID, toID := from.Do("cluster", "myid"), to.Do("cluster", "myid")
 	to.Do("cluster", "setslot", slot, "importing", fromID)
 	from.Do("cluster", "setslot", slot, "migrating", toID)
 	for {
-		keys := from.Do("cluster", "getkeysinslot", slot, 1)
-		if keys == "" {
+		key := from.Do("cluster", "getkeysinslot", slot, 1)
+		if key == "" {
 			break
 		}
-		from.Do("migrate", "127.0.0.1", to.port, keys, 0, 5000)
+		from.Do("migrate", "127.0.0.1", to.port, key, 0, 5000)
 	}
 	to.Do("cluster", "setslot", slot, "node", toID)
 	for _, node := range c.Nodes {
 		if node != to {
 			node.Do("cluster", "setslot", slot, "node", toID)
 		}
+	}
+	if now := c.Owner(slot); now != to {
+		c.Nodes[0].t.Fatalf("slot %d went to %s, want %s", slot, now.Addr(), to.Addr())
 	}
 }

@@ -267,3 +267,13 @@ func freePort(t testing.TB) int {
 	t.Fatal("no free loopback port between 20000 and 32000")
 	return 0
 }
+
+// Field returns the value of a field of INFO and its like, lines of name:value; "" when there is none.
+func Field(info, name string) string {
+	for line := range strings.Lines(info) {
+		if value, ok := strings.CutPrefix(strings.TrimSpace(line), name+":"); ok {
+			return value
+		}
+	}
+	return ""
+}

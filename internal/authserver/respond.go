@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
-	"time"
 
 	"github.com/ory/fosite"
 
@@ -141,5 +140,3 @@ func absoluteURI(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && u.IsAbs() && u.Fragment == "" && u.RawFragment == ""
 }
-
-func wholeSeconds(d time.Duration) int64 { return int64(d / time.Second) }

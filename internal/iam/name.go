@@ -18,6 +18,9 @@ func CheckName(what, name string) error {
 	return nil
 }
 
+// userIDPrefix begins every UserID that NewID makes for a user. RFC 9068 §5: no client may have a user's sub.
+const userIDPrefix = "u_"
+
 // CheckClientID refuses a client_id that would need quoting in a form, a Basic header or a key.
 func CheckClientID(id ClientID) error {
 	for i := range len(id) {
@@ -27,6 +30,9 @@ func CheckClientID(id ClientID) error {
 		default:
 			return Errorf(Invalid, "client id %q: want letters, digits and - _ . ~ @", string(id))
 		}
+	}
+	if strings.HasPrefix(string(id), userIDPrefix) {
+		return Errorf(Invalid, "client id %q: must not begin like a user's id (%s): an API that reads sub alone would take one for the other", string(id), userIDPrefix)
 	}
 	if id == "" || len(id) > 128 {
 		return Errorf(Invalid, "client id: want 1 to 128 characters, got %d", len(id))

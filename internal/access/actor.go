@@ -90,10 +90,16 @@ func (st *site) reach(l *level) permSet {
 	return out
 }
 
-// exceeds refuses to give a role of the model that carries, here or further down, what the actor does not hold there.
+// exceeds refuses to give a role of the model that carries, here or further down, what the actor does not hold there. Whoever holds
+// the role itself, or one that extends it, gives nothing more.
 func (st *site) exceeds(ro *role) error {
 	if st.free() {
 		return nil
+	}
+	for set := st.ev.roles[st.ev.last()]; set != 0; set &= set - 1 {
+		if st.m.roles[set.first()].covers.has(ro) {
+			return nil
+		}
 	}
 	for _, l := range st.m.levels {
 		if !l.within(ro.level) {

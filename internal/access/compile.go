@@ -285,13 +285,12 @@ func (m *Model) inherit() {
 	}
 	for _, ro := range m.roles {
 		ro.implies = make([][]implication, len(m.levels))
-		var closure roleSet
 		var walk func(of *role)
 		walk = func(of *role) {
-			if closure.has(of) {
+			if ro.covers.has(of) {
 				return
 			}
-			closure |= of.bit()
+			ro.covers |= of.bit()
 			ro.perms.union(&own[of.index])
 			for l, ims := range ownImplies[of.index] {
 				ro.implies[l] = append(ro.implies[l], ims...)

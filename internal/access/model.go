@@ -110,6 +110,7 @@ type role struct {
 	index   int
 	level   *level
 	perms   permSet         // with those of the roles it extends
+	covers  roleSet         // itself and the roles it extends
 	implies [][]implication // by level index, with those of the roles it extends
 	assign  rule
 	change  rule

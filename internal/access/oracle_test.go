@@ -242,7 +242,9 @@ func (o oracle) permissions(s iam.Subject, n iam.NodeID) map[iam.Permission]bool
 			}
 			if c := o.custom(at.ID, id); c != nil {
 				for _, p := range c.Permissions {
-					out[p] = true
+					if slices.ContainsFunc(l.Roles, func(r access.RoleSchema) bool { return slices.Contains(r.Permissions, p) }) {
+						out[p] = true
+					}
 				}
 			}
 		}

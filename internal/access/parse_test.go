@@ -221,6 +221,9 @@ func TestParseBoundsHostileFiles(t *testing.T) {
 	for i := range 257 {
 		fmt.Fprintf(&perms, "p%d, ", i)
 	}
+	if _, err := access.Parse("long", []byte(strings.Repeat("#", 256<<10)+"\n"+sound)); !strings.Contains(fmt.Sprint(err), "256 KiB") {
+		t.Errorf("a sound model in a long file: got %v", err)
+	}
 	for name, src := range map[string]string{
 		"empty":                "",
 		"comment only":         "# nothing\n",

@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"pgregory.net/rapid"
@@ -165,15 +166,15 @@ func (w *world) drawFacts(t *rapid.T) {
 	w.mem.PutGroup(iam.Group{ID: "g", Node: w.nodes[0], Name: "g"}, "a", "b")
 	w.mem.PutGroup(iam.Group{ID: "h", Node: rapid.SampledFrom(w.nodes).Draw(t, "group at"), Name: "h"}, "a")
 	for _, l := range s.Levels {
-		known := []iam.RoleID{"nonsense"}
-		if !l.Exclusive {
-			at := rapid.SampledFrom(w.nodes).Draw(t, "custom at")
-			c := access.CustomRole{ID: iam.RoleID("custom_" + string(l.ID)), Node: at, Level: l.ID, Base: l.Roles[0].ID, Permissions: w.m.RolePermissions(l.Roles[0].ID)[:1]}
-			w.mem.PutCustomRole(c)
-			known = append(known, c.ID)
-		}
+		// What a model no longer knows may still be assigned: it must mean nothing.
+		c := access.CustomRole{ID: iam.RoleID("custom_" + string(l.ID)), Node: rapid.SampledFrom(w.nodes).Draw(t, "custom at"), Level: l.ID, Base: l.Roles[0].ID,
+			Permissions: []iam.Permission{l.Roles[0].Permissions[0], rapid.SampledFrom(w.permissions()).Draw(t, "custom permits")}}
+		w.mem.PutCustomRole(c)
+		known := []iam.RoleID{"nonsense", c.ID, s.Levels[0].Roles[0].ID, s.Levels[len(s.Levels)-1].Roles[0].ID}
 		for _, r := range l.Roles {
-			known = append(known, r.ID)
+			if !slices.Contains(known, r.ID) {
+				known = append(known, r.ID)
+			}
 		}
 		for _, n := range byLevel[l.ID] {
 			for _, sub := range w.holders(s, n) {

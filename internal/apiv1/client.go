@@ -26,11 +26,11 @@ type ClientSpec struct {
 	TokenEndpointAuthMethod string             `json:"token_endpoint_auth_method,omitempty" yaml:"tokenEndpointAuthMethod,omitempty" doc:"client_secret_basic (the default), client_secret_post or none."`
 	StrictAuthMethod        bool               `json:"strict_auth_method,omitempty" yaml:"strictAuthMethod,omitempty" doc:"Refuse post where basic is registered, and the reverse."`
 	Role                    string             `json:"role,omitempty" yaml:"role,omitempty" doc:"What a client of an organization holds there. Absent on creation: the role for those who join."`
-	Assignments             []ClientAssignment `json:"assignments,omitempty" yaml:"assignments,omitempty" doc:"Roles at other nodes."` // nil: as they are
+	Assignments             []ClientAssignment `json:"assignments,omitzero" yaml:"assignments,omitempty" doc:"Roles at other nodes."` // nil: as they are
 	PlatformRole            string             `json:"platform_role,omitempty" yaml:"platformRole,omitempty" doc:"operator or auditor: rights over the admin API. Platform clients only."`
 	Audiences               []string           `json:"audiences,omitempty" yaml:"audiences,omitempty" doc:"Identifiers or names of audiences that it may ask for; the first is the default."`
 	Scopes                  []string           `json:"scopes,omitempty" yaml:"scopes,omitempty" doc:"Scopes that it may ask for. Absent: those of its audiences."`
-	Secrets                 []SecretSpec       `json:"secrets,omitempty" yaml:"secrets,omitempty" doc:"Secrets to import. Never shown."` // nil: as they are
+	Secrets                 []SecretSpec       `json:"secrets,omitzero" yaml:"secrets,omitempty" doc:"Secrets to import. Never shown."` // nil: as they are
 
 	RedirectURIs           []string `json:"redirect_uris,omitempty" yaml:"redirectUris,omitempty"`
 	PostLogoutRedirectURIs []string `json:"post_logout_redirect_uris,omitempty" yaml:"postLogoutRedirectUris,omitempty"`

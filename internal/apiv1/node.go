@@ -34,7 +34,7 @@ type NodeSpec struct {
 // A NodeDoc is the spec of an Organization or a Node document: the node and who holds what at it. An Organization names no level.
 type NodeDoc struct {
 	NodeSpec    `yaml:",inline"`
-	Assignments []Assignment `json:"assignments,omitempty" yaml:"assignments,omitempty"` // nil: as they are
+	Assignments []Assignment `json:"assignments,omitzero" yaml:"assignments,omitempty"` // nil: as they are
 }
 
 // An Assignment gives a role to one of User (name or id), Group (name or id), Client (client id) or Login. Role "" is the role
@@ -70,7 +70,7 @@ type NewGroup struct {
 
 // A GroupSpec says who is in a group.
 type GroupSpec struct {
-	Members []string `json:"members,omitempty" yaml:"members,omitempty" doc:"Names or ids of users."`
+	Members []string `json:"members,omitzero" yaml:"members,omitempty" doc:"Names or ids of users."`
 }
 
 // A Member is a user in a group.

@@ -151,30 +151,50 @@ func (tx *Tx) PutNode(n *iam.Node) error {
 	return put(tx, nodes, string(n.ID), n)
 }
 
-// DeleteNode removes an empty node: one without children, clients, groups and assignments.
+// Below says what still stands below a node: nodes, clients or groups, "" when nothing does. Whatever is put there touches the
+// node, so its version, which this reads, stands for the emptiness of these lists.
+func (tx *Tx) Below(id iam.NodeID) (string, error) {
+	if _, err := tx.Node(id); err != nil {
+		return "", err
+	}
+	for _, l := range []struct {
+		what string
+		any  func() (bool, error)
+	}{
+		{"nodes below it", func() (bool, error) { return anyID(tx, children, string(id)+"/") }},
+		{"clients", func() (bool, error) { return anyID(tx, clientNames, string(id)+"/") }},
+		{"groups", func() (bool, error) { return anyID(tx, groupNames, string(id)+"/") }},
+	} {
+		if some, err := l.any(); err != nil || some {
+			return l.what, err
+		}
+	}
+	return "", nil
+}
+
+// DeleteNode removes an empty node: one with nothing below it and without assignments.
 func (tx *Tx) DeleteNode(id iam.NodeID) error {
 	n, err := tx.Node(id)
 	if err != nil || n == nil {
 		return err
 	}
-	// Whatever is put below a node touches it, so this node's version stands for the emptiness of these lists.
-	for _, l := range []struct {
-		what   string
-		prefix func() (bool, error)
-	}{
-		{"nodes below it", func() (bool, error) { return anyID(tx, children, string(id)+"/") }},
-		{"clients", func() (bool, error) { return anyID(tx, clientNames, string(id)+"/") }},
-		{"groups", func() (bool, error) { return anyID(tx, groupNames, string(id)+"/") }},
-		{"assignments", func() (bool, error) { return anyID(tx, assignments, string(id)+"/") }},
-	} {
-		some, err := l.prefix()
+	what, err := tx.Below(id)
+	if err != nil {
+		return err
+	}
+	if what == "" {
+		some, err := anyID(tx, assignments, string(id)+"/")
 		if err != nil {
 			return err
 		}
 		if some {
-			return iam.Refuse(iam.Conflict, "not_empty", "%s %q still has %s", n.Level, n.Name, l.what)
+			what = "assignments"
 		}
 	}
+	if what != "" {
+		return iam.Refuse(iam.Conflict, "not_empty", "%s %q still has %s", n.Level, n.Name, what)
+	}
+	remove(tx, customRoles, string(id))
 	remove(tx, nodeNames, join(nodeScope(n), n.Name))
 	remove(tx, nodes, string(id))
 	if n.Parent != "" {

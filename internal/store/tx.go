@@ -108,6 +108,9 @@ func (tx *Tx) Try(fn func() error) error {
 	return err
 }
 
+// Writes returns how many writes the transaction has seen; whoever asks twice knows whether there was one between.
+func (tx *Tx) Writes() int { return len(tx.undo) }
+
 // Peek runs fn, whose reads decide nothing that could become untrue while the transaction runs: they are no conditions of it.
 func (tx *Tx) Peek(fn func() error) error {
 	outer := tx.peeks

@@ -169,6 +169,8 @@ func (s *Store) applySafe(ctx context.Context, u kv.Unit, srv *server, t *transa
 	select {
 	case waiting <- struct{}{}:
 		defer func() { <-waiting }()
+	case <-time.After(s.cfg.ioTimeout()): // what is left of the call is enough for one attempt
+		return kv.Result{}, errBusy
 	case <-ctx.Done():
 		return kv.Result{}, errBusy
 	}

@@ -18,8 +18,11 @@ var (
 
 // isAnswer reports whether err shows that the server works: it sent something, if only a refusal, or was not asked.
 func isAnswer(err error) bool {
+	if err == nil { // before anything that allocates
+		return true
+	}
 	var reply redis.Error
-	return err == nil || errors.As(err, &reply) || isOurs(err) || errors.Is(err, errBusy)
+	return errors.As(err, &reply) || isOurs(err) || errors.Is(err, errBusy)
 }
 
 func isOurs(err error) bool {

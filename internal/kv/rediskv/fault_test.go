@@ -86,6 +86,8 @@ func (l *load) finish(t *testing.T) {
 	t.Helper()
 	close(l.stop)
 	l.wg.Wait()
+	// Reads and safe writes have connections of their own, and so come back on their own after an outage.
+	awaitTrue(t, "reads", func() bool { return get(l.s, l.units[0]) == nil })
 	events := map[string]int{}
 	seen := map[kv.Unit]bool{}
 	var sum int64
@@ -328,12 +330,42 @@ func TestHungReplicaLeavesSafeWriteUnconfirmed(t *testing.T) {
 	}
 }
 
+// However many safe writes wait for a replica that hangs, other calls find a connection.
+func TestHungReplicaLeavesReadsAlone(t *testing.T) {
+	primary := redistest.Start(t)
+	replica := redistest.StartReplica(t, primary)
+	s := open(t, primary.URL()+"?replicas_ack=1")
+	replica.Pause()
+	var wg sync.WaitGroup
+	for range 100 {
+		wg.Go(func() {
+			if err := set(s, "u", kv.AckSafe); !errors.Is(err, kv.ErrUnconfirmed) && !errors.Is(err, kv.ErrUnavailable) {
+				t.Errorf("safe Apply: got %v, want ErrUnconfirmed or ErrUnavailable", err)
+			}
+		})
+	}
+	time.Sleep(200 * time.Millisecond) // until they all wait
+	for range 100 {
+		began := time.Now()
+		if err := get(s, "u"); err != nil {
+			t.Errorf("Get: %v", err)
+		}
+		if took := time.Since(began); took > openBudget {
+			t.Errorf("Get took %v", took)
+		}
+	}
+	wg.Wait()
+	if err := set(s, "u", kv.AckPrimary); err != nil {
+		t.Errorf("Apply afterwards: %v", err)
+	}
+}
+
 // WAIT after a script that wrote nothing speaks about nothing on newer servers, so a safe attempt always writes.
 func TestSafeAttemptAlwaysWrites(t *testing.T) {
 	t.Parallel()
 	primary := redistest.Start(t)
 	redistest.StartReplica(t, primary)
-	s := open(t, primary.URL()+"?replicas_ack=1")
+	s := open(t, primary.URL()+"?replicas_ack=1&ack_timeout=5s")
 	replay := puts("k")
 	v, err := s.Apply(t.Context(), "u", replay)
 	if err != nil {

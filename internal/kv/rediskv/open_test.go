@@ -121,7 +121,7 @@ func TestLeastRightsSuffice(t *testing.T) {
 		primary.Do(rules...)
 		kvtest.Run(t, func(t *testing.T) kv.Store {
 			primary.Do("flushall")
-			return open(t, "redis://gatehouse:pw@"+primary.Addr()+"?replicas_ack=1")
+			return open(t, "redis://gatehouse:pw@"+primary.Addr()+"?replicas_ack=1&ack_timeout=5s")
 		})
 	})
 	t.Run("cluster", func(t *testing.T) {

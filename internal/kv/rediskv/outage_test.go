@@ -181,7 +181,7 @@ func TestForgottenScriptIsSentAgain(t *testing.T) {
 	t.Parallel()
 	primary := redistest.Start(t)
 	redistest.StartReplica(t, primary)
-	s := open(t, primary.URL()+"?replicas_ack=1")
+	s := open(t, primary.URL()+"?replicas_ack=1&ack_timeout=5s")
 	for _, ack := range []kv.Ack{kv.AckPrimary, kv.AckSafe} {
 		primary.Do("script", "flush")
 		if err := set(s, "u", ack); err != nil {

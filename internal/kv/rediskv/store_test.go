@@ -55,7 +55,7 @@ func TestStandaloneKeepsTheContract(t *testing.T) {
 func TestSentinelKeepsTheContract(t *testing.T) {
 	t.Parallel()
 	s := redistest.StartSentinel(t, 1)
-	suite(t, s.URL(), s.Primary)
+	suite(t, s.URL()+"?ack_timeout=5s", s.Primary)
 }
 
 func TestClusterKeepsTheContract(t *testing.T) {

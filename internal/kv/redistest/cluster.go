@@ -19,7 +19,7 @@ func StartCluster(t testing.TB, extra ...string) *Cluster {
 	c := &Cluster{}
 	buses := make([]string, n)
 	for i := range n {
-		buses[i] = strconv.Itoa(freePort(t))
+		buses[i] = FreePort(t)
 		args := []string{"--cluster-enabled", "yes", "--cluster-port", buses[i], "--cluster-node-timeout", "3000",
 			"--cluster-require-full-coverage", "no"}
 		c.Nodes = append(c.Nodes, Start(t, append(args, extra...)...))

@@ -60,8 +60,9 @@ func Start(t testing.TB, extra ...string) *Server {
 func StartReplica(t testing.TB, primary *Server, extra ...string) *Server {
 	t.Helper()
 	s := Start(t, append([]string{"--replicaof", "127.0.0.1", strconv.Itoa(primary.port)}, extra...)...)
-	s.await("replica in step", func() bool {
-		return strings.Contains(s.Do("info", "replication"), "master_link_status:up")
+	// The primary counts it for WAIT from its first acknowledgement on, which comes after the link is up.
+	primary.await("replica in step", func() bool {
+		return strings.Contains(primary.Do("info", "replication"), fmt.Sprintf("port=%d,state=online", s.port))
 	})
 	return s
 }
@@ -82,7 +83,7 @@ func start(t testing.TB, conf string, args []string) *Server {
 		args = append([]string{file}, args...)
 	}
 	for {
-		s.port = freePort(t)
+		s.port, _ = strconv.Atoi(FreePort(t))
 		s.args = append(args, "--port", strconv.Itoa(s.port), "--bind", "127.0.0.1", "--dir", s.dir)
 		err := s.launch()
 		if err == nil {
@@ -252,20 +253,20 @@ func (s *Server) await(what string, holds func() bool) {
 	}
 }
 
-// freePort picks below the range that kernels take ports of outgoing connections from, so that a port stays free between a
-// Kill and its Restart.
-func freePort(t testing.TB) int {
+// FreePort returns a free loopback port. It picks below the range that kernels take ports of outgoing connections from, so that
+// a port stays free between a Kill and its Restart.
+func FreePort(t testing.TB) string {
 	t.Helper()
 	for range 1000 {
-		port := 20000 + rand.IntN(12000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		port := strconv.Itoa(20000 + rand.IntN(12000))
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
 		if err == nil {
 			_ = l.Close()
 			return port
 		}
 	}
 	t.Fatal("no free loopback port between 20000 and 32000")
-	return 0
+	return ""
 }
 
 // Field returns the value of a field of INFO and its like, lines of name:value; "" when there is none.

@@ -198,7 +198,7 @@ func (c *Client) UpdateAudience(ctx context.Context, name string, s AudienceSpec
 	return v, err
 }
 
-// DeleteAudience ends an audience that no client lists.
+// DeleteAudience ends an audience: clients can no longer ask for it. Tokens that are out live to their end.
 func (c *Client) DeleteAudience(ctx context.Context, name string) error {
 	return c.delete(ctx, "/audiences"+segment(name))
 }

@@ -28,7 +28,7 @@ type Revocation struct {
 
 // A NewRevocation names what to end: Kind and ID, or a Token.
 type NewRevocation struct {
-	Kind  string `json:"kind,omitempty" enum:"jti,grant,client,user,member,organization,session,key"`
+	Kind  string `json:"kind,omitempty" enum:"jti,grant,client,user,member,organization,session"`
 	ID    string `json:"id,omitempty" doc:"Of a member: organization/user. Organizations, users and members may be named."`
 	Token string `json:"token,omitempty" doc:"An access token to end, whoever it was issued to."`
 }

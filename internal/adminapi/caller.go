@@ -1,0 +1,85 @@
+package adminapi
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strings"
+
+	"github.com/gatehouse-id/gatehouse/internal/access"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/token"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+)
+
+// A caller is who a request comes from.
+type caller struct {
+	claims *token.Claims
+	role   iam.PlatformRole
+	name   string
+}
+
+func (c *caller) subject() iam.Subject {
+	if c.claims.Person() {
+		return iam.UserID(c.claims.Subject).Subject()
+	}
+	return c.claims.ClientID.Subject()
+}
+
+// actor is the caller as the rules of change see it.
+func (c *caller) actor() access.Actor { return directory.Operator(c.subject()) }
+
+var (
+	errNoToken  = iam.Errorf(iam.Unauthenticated, "an access token for this API is required")
+	errNoRights = iam.Errorf(iam.Forbidden, "the API is for those with a platform role")
+	errReadOnly = iam.Errorf(iam.Forbidden, "an auditor may read, and change nothing")
+)
+
+// authenticate finds out who asks (RFC 6750 §2.1).
+func (a *api) authenticate(r *http.Request) (*caller, error) {
+	header := r.Header["Authorization"]
+	if len(header) != 1 {
+		return nil, errNoToken
+	}
+	scheme, credentials, _ := strings.Cut(header[0], " ")
+	if !strings.EqualFold(scheme, "Bearer") || credentials == "" {
+		return nil, errNoToken
+	}
+	claims, err := a.Inspector.Access(r.Context(), credentials, token.AdminAudience(a.Issuer))
+	if err != nil {
+		return nil, err
+	}
+	c := &caller{claims: claims}
+	web.Add(r.Context(), slog.String("client_id", string(claims.ClientID)), slog.String("sub", claims.Subject))
+	return c, a.identify(r.Context(), c)
+}
+
+// identify reads the rights of today, whatever they were when the token was issued.
+func (a *api) identify(ctx context.Context, c *caller) error {
+	if c.claims.Person() {
+		u, err := a.Store.User(ctx, iam.UserID(c.claims.Subject))
+		if u != nil {
+			c.role, c.name = u.PlatformRole, u.Name
+		}
+		return err
+	}
+	client, err := a.Store.Client(ctx, c.claims.ClientID)
+	if client != nil {
+		c.role, c.name = client.PlatformRole, client.Name
+	}
+	return err
+}
+
+// admit decides about the request as a whole: operators may do everything, auditors read.
+func (c *caller) admit(method string) error {
+	switch {
+	case c.role == iam.Operator:
+		return nil
+	case c.role != iam.Auditor:
+		return errNoRights
+	case method != http.MethodGet && method != http.MethodHead:
+		return errReadOnly
+	}
+	return nil
+}

@@ -1,0 +1,265 @@
+package adminapi_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/access"
+	"github.com/gatehouse-id/gatehouse/internal/adminapi"
+	"github.com/gatehouse-id/gatehouse/internal/apiv1"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv/boltkv"
+	"github.com/gatehouse-id/gatehouse/internal/secret"
+	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/token"
+	"github.com/gatehouse-id/gatehouse/internal/web"
+	"github.com/gatehouse-id/gatehouse/keys"
+)
+
+const issuer = "http://127.0.0.1:8080"
+
+// A broker is the admin API over an embedded store, with three clients: operator, auditor, and stranger, who may ask for the
+// audience of the API and has no platform role.
+type broker struct {
+	t         testing.TB
+	url       string
+	routes    []web.Route
+	store     *store.Store
+	hasher    *secret.Hasher
+	directory *directory.Service
+	policy    *token.Policy
+	issuer    *token.Issuer
+	inspector *token.Inspector
+	log       *buffer
+
+	mu sync.Mutex
+	// beforeRevoke, when set, is asked before a mark is written.
+	beforeRevoke func(iam.RevocationRef) error
+	tokens       map[string]string
+}
+
+func start(t testing.TB) *broker {
+	t.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	b := &broker{t: t, log: &buffer{}, tokens: make(map[string]string)}
+	engine, err := boltkv.Open(filepath.Join(t.TempDir(), "gatehouse.db"), boltkv.Options{})
+	check(t, err)
+	b.store = store.New(engine, store.Options{Lease: 2 * time.Second, Budget: 5 * time.Second, CacheEntries: 10_000, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	ready, done := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(done)
+		b.store.Run(ctx, func() { close(ready) })
+	}()
+	t.Cleanup(func() { cancel(); <-done; check(t, engine.Close()) })
+	<-ready
+
+	b.hasher, err = secret.NewHasher(make([]byte, secret.PepperSize), 0)
+	check(t, err)
+	now := time.Now()
+	changes, _ := keys.Plan(nil, []keys.Alg{keys.ES256}, keys.DefaultPolicy(), now)
+	all, _, err := keys.Apply(nil, changes, now)
+	check(t, err)
+	ring, err := keys.NewRing(all)
+	check(t, err)
+	model := func(name string) *access.Model { m, _ := access.Preset(name); return m }
+	b.inspector = &token.Inspector{Issuer: issuer, Ring: func() *keys.Ring { return ring }, Revocations: b.store, Directory: b.store, Now: time.Now}
+	b.issuer = &token.Issuer{Issuer: issuer, Ring: b.inspector.Ring, IssuedAfter: b.store.IssuedAfter, Now: time.Now}
+	b.policy = &token.Policy{
+		Issuer: issuer, Directory: b.store, DefaultLifetime: iam.DefaultTokenLifetime, Model: model,
+		Facts:    func(ctx context.Context) token.Facts { return b.store.Facts(ctx) },
+		Revision: func() uint64 { return uint64(b.store.Revision()) },
+	}
+	revoker := &token.Revoker{Inspector: b.inspector, Revoke: b.store.Revoke, MaxLifetime: iam.MaxTokenLifetime, ClockSkew: time.Minute, Now: time.Now}
+	b.directory = &directory.Service{
+		Store: b.store, Secrets: b.hasher, Models: model, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: time.Now,
+		Revoke: func(ctx context.Context, ref iam.RevocationRef) error {
+			b.mu.Lock()
+			before := b.beforeRevoke
+			b.mu.Unlock()
+			if before != nil {
+				if err := before(ref); err != nil {
+					return err
+				}
+			}
+			return revoker.All(ctx, ref)
+		},
+	}
+	server := &adminapi.Server{
+		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker,
+		Keys: &ringKeys{all: all, revoke: revoker.All}, Limit: web.NewLimiter("admin"),
+	}
+	b.routes, err = server.Routes()
+	check(t, err)
+	router, err := web.NewRouter(web.RouterConfig{Log: slog.NewJSONHandler(b.log, nil), Metrics: web.NewMetrics()}, b.routes...)
+	check(t, err)
+	ts := httptest.NewServer(router)
+	t.Cleanup(ts.Close)
+	b.url = ts.URL
+	b.seed(ctx)
+	return b
+}
+
+func (b *broker) seed(ctx context.Context) {
+	b.t.Helper()
+	check(b.t, b.store.Update(ctx, func(tx *store.Tx) error {
+		var errs []error
+		for id, role := range map[iam.ClientID]iam.PlatformRole{"operator": iam.Operator, "auditor": iam.Auditor, "stranger": ""} {
+			errs = append(errs, tx.PutClient(&iam.Client{
+				ID: id, Name: string(id), PlatformRole: role, AuthMethod: iam.AuthBasic,
+				GrantTypes: []iam.GrantType{iam.GrantClientCredentials}, Audiences: []string{token.AdminAudience(issuer)},
+			}))
+		}
+		return errors.Join(errs...)
+	}))
+}
+
+// ringKeys behaves like the ring of a broker as far as the API shows.
+type ringKeys struct {
+	all    []*keys.Key
+	revoke func(context.Context, iam.RevocationRef) error
+}
+
+func (k *ringKeys) List(context.Context) ([]*keys.Key, error) { return k.all, nil }
+
+func (k *ringKeys) Rotate(_ context.Context, alg keys.Alg) error {
+	if alg != keys.ES256 {
+		return iam.Errorf(iam.Invalid, "algorithm %q: the ring signs with ES256", alg)
+	}
+	fresh, err := keys.Generate(alg, time.Now())
+	k.all = append(k.all, fresh)
+	return err
+}
+
+func (k *ringKeys) Remove(_ context.Context, kid string) error {
+	return iam.Errorf(iam.NotFound, "there is no signing key %q", kid)
+}
+
+// token returns an access token for the API of a client.
+func (b *broker) token(client string) string {
+	b.t.Helper()
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if t := b.tokens[client]; t != "" {
+		return t
+	}
+	t := b.issue(client, token.AdminAudience(issuer))
+	b.tokens[client] = t
+	return t
+}
+
+// issue returns a new access token of a client for an audience, "" for its default.
+func (b *broker) issue(client string, audiences ...string) string {
+	b.t.Helper()
+	ctx := context.Background()
+	c, err := b.store.Client(ctx, iam.ClientID(client))
+	check(b.t, err)
+	if c == nil {
+		b.t.Fatalf("there is no client %q", client)
+	}
+	a, err := b.policy.Authorize(ctx, token.Request{Client: c, Grant: iam.GrantClientCredentials, Audiences: audiences})
+	check(b.t, err)
+	t, err := b.issuer.AccessToken(a)
+	check(b.t, err)
+	return t.Value
+}
+
+// as returns a Go client of the API that acts by one of the clients.
+func (b *broker) as(client string) *apiv1.Client {
+	return &apiv1.Client{BaseURL: b.url, HTTPClient: http.DefaultClient, Token: func(context.Context) (string, error) { return b.token(client), nil }}
+}
+
+// An answer is what came back, read whole.
+type answer struct {
+	status int
+	header http.Header
+	body   string
+}
+
+func (a answer) code() string {
+	var p struct {
+		Code string `json:"code"`
+	}
+	_ = json.Unmarshal([]byte(a.body), &p) // no problem has no code
+	return p.Code
+}
+
+// send makes a raw request. by is a client, or "" for none.
+func (b *broker) send(method, path, by, body string, header ...string) answer {
+	b.t.Helper()
+	var r io.Reader
+	if body != "" {
+		r = strings.NewReader(body)
+	}
+	req, err := http.NewRequest(method, b.url+path, r)
+	check(b.t, err)
+	if by != "" {
+		req.Header.Set("Authorization", "Bearer "+b.token(by))
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	for i := 0; i < len(header); i += 2 {
+		req.Header.Set(header[i], header[i+1])
+	}
+	resp, err := http.DefaultTransport.RoundTrip(req)
+	check(b.t, err)
+	defer resp.Body.Close()
+	data, err := io.ReadAll(resp.Body)
+	check(b.t, err)
+	return answer{status: resp.StatusCode, header: resp.Header, body: string(data)}
+}
+
+// documents parses YAML and resolves values in it.
+func documents(t testing.TB, yaml string) []apiv1.Document {
+	t.Helper()
+	docs, err := apiv1.ParseDocuments("test.yaml", strings.NewReader(yaml))
+	check(t, err)
+	check(t, apiv1.Resolve(docs, apiv1.Resolver{}))
+	return docs
+}
+
+// buffer is a log that several may write.
+type buffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.Write(p)
+}
+
+func (b *buffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.b.String()
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func wantCode(t testing.TB, err error, code string) *apiv1.Error {
+	t.Helper()
+	var e *apiv1.Error
+	if !errors.As(err, &e) || e.Code != code {
+		t.Fatalf("got error %v, want code %s", err, code)
+	}
+	return e
+}

@@ -226,9 +226,6 @@ func (s *Store) redirected(ctx context.Context, u kv.Unit, srv *server, t *trans
 		}
 		return next, false, nil
 	}
-	if ask {
-		t.sendSource() // it may be new there, and ASKING holds for one command
-	}
 	nodes, errNodes := s.all(ctx) // this also learns who has what
 	if errNodes != nil {
 		return nil, false, err

@@ -234,7 +234,7 @@ func TestMovingSlotAppliesOnce(t *testing.T) {
 			for range 4 {
 				before := written.Load()
 				awaitTrue(t, "writes between moves", func() bool { return written.Load() > before+20 })
-				c.Migrate(slot)
+				c.Migrate(slot, nil)
 			}
 			end()
 			wg.Wait()
@@ -358,6 +358,8 @@ func TestHungReplicaLeavesReadsAlone(t *testing.T) {
 	if err := set(s, "u", kv.AckPrimary); err != nil {
 		t.Errorf("Apply afterwards: %v", err)
 	}
+	replica.Resume()
+	awaitTrue(t, "confirmation", func() bool { return set(s, "u", kv.AckSafe) == nil })
 }
 
 // WAIT after a script that wrote nothing speaks about nothing on newer servers, so a safe attempt always writes.

@@ -98,6 +98,8 @@ func TestWritesSweepTheIndex(t *testing.T) {
 		srv.Do("zadd", "gh1:{u}i:idx", 0, id)
 		srv.Do("zadd", "gh1:{u}x:idx", now.Add(-2*time.Minute).UnixMilli(), id)
 	}
+	srv.Do("zadd", "gh1:{u}i:idx", 0, "k") // expired too, and then written again for good
+	srv.Do("zadd", "gh1:{u}x:idx", now.Add(-time.Minute-time.Second).UnixMilli(), "k")
 	srv.Do("zadd", "gh1:{u}i:idx", 0, "recent")
 	srv.Do("zadd", "gh1:{u}x:idx", now.Add(-10*time.Second).UnixMilli(), "recent")
 	for _, want := range []string{"14", "6", "2", "2"} {

@@ -139,9 +139,16 @@ func TestLeastRightsSuffice(t *testing.T) {
 			}
 		}
 		unit := kv.Unit("u:0")
-		c.Migrate(c.Slot("gh1:{" + string(unit) + "}l"))
-		if err := set(s, unit, kv.AckPrimary); err != nil {
-			t.Errorf("Apply after its slot moved: %v", err)
+		c.Migrate(c.Slot("gh1:{"+string(unit)+"}l"), func() {
+			if err := set(s, unit, kv.AckPrimary); err != nil {
+				t.Errorf("Apply while its slot moves: %v", err)
+			}
+			if err := set(s, unit, kv.AckSafe); !errors.Is(err, kv.ErrUnconfirmed) {
+				t.Errorf("safe Apply while its slot moves: got %v, want ErrUnconfirmed", err)
+			}
+		})
+		if err := set(s, unit, kv.AckSafe); !errors.Is(err, kv.ErrUnconfirmed) {
+			t.Errorf("safe Apply after its slot moved: got %v, want ErrUnconfirmed", err)
 		}
 	})
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -59,6 +61,23 @@ func TestHungServerIsUnavailableInTime(t *testing.T) {
 	}
 	if took := time.Since(began); took > hungBudget+openBudget {
 		t.Errorf("50 calls to a hung server took %v: the breaker lets more than one through", took)
+	}
+	// Of callers that come at once when it may be tried again, one tries.
+	time.Sleep(300 * time.Millisecond)
+	var slow atomic.Int32
+	var wg sync.WaitGroup
+	for range 50 {
+		wg.Go(func() {
+			began := time.Now()
+			_ = get(s, "u")
+			if time.Since(began) > openBudget {
+				slow.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if n := slow.Load(); n > 2 {
+		t.Errorf("%d of 50 callers waited for a hung server, want 1", n)
 	}
 	unavailable(t, "Health", hungBudget, func() error { _, err := s.Health(t.Context()); return err })
 

@@ -86,18 +86,19 @@ func TestConfigHidesPasswords(t *testing.T) {
 
 // No error repeats a part of a password, however badly it is encoded, and what is properly encoded comes back as it was.
 func FuzzParseURL(f *testing.F) {
-	for _, s := range []string{"secret", "se/cret", "se@cret", "se?cret", "se#cret", "se:cret", "s e", "%zz", "a,b", "[::1]", "p&q=r"} {
+	for _, s := range []string{"secret", "se/cret", "se@cret", "se?cret", "se#cret", "se:cret", "s e", "%zz", "a,b", "[::1]", "p&q=r", "1?", "1/?", "1?namespace="} {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		password := "hunter2" + s + "hunter2"
-		for _, scheme := range []string{"redis", "redis+cluster", "rediss"} {
-			if _, err := rediskv.ParseURL(scheme + "://user:" + password + "@host:6379"); err != nil && strings.Contains(err.Error(), "hunter2") {
-				t.Errorf("the error shows the password: %v", err)
-			}
-			c, err := rediskv.ParseURL(scheme + "://user:" + url.PathEscape(password) + "@host:6379")
-			if err != nil || string(c.Password) != password || c.Addrs[0] != "host:6379" {
-				t.Errorf("%q encoded: got %q, %v", password, string(c.Password), err)
+		for _, password := range []string{"hunter2" + s + "hunter2", s + "hunter2"} {
+			for _, scheme := range []string{"redis", "redis+cluster", "rediss"} {
+				if _, err := rediskv.ParseURL(scheme + "://user:" + password + "@host:6379"); err != nil && strings.Contains(err.Error(), "hunter2") {
+					t.Errorf("the error shows the password: %v", err)
+				}
+				c, err := rediskv.ParseURL(scheme + "://user:" + url.PathEscape(password) + "@host:6379")
+				if err != nil || string(c.Password) != password || c.Addrs[0] != "host:6379" {
+					t.Errorf("%q encoded: got %q, %v", password, string(c.Password), err)
+				}
 			}
 		}
 	})

@@ -103,8 +103,9 @@ func (c *Cluster) Owner(slot int) *Server {
 	return c.Nodes[owner]
 }
 
-// Migrate moves a slot to another node key by key while both serve it, as redis-cli does.
-func (c *Cluster) Migrate(slot int) {
+// Migrate moves a slot to another node key by key while both serve it, as redis-cli does. between, unless nil, is called when
+// all keys have moved and the slot has not.
+func (c *Cluster) Migrate(slot int, between func()) {
 	c.Nodes[0].t.Helper()
 	from := c.Owner(slot)
 	to := c.Nodes[(slices.Index(c.Nodes, from)+1)%len(c.Nodes)]
@@ -117,6 +118,9 @@ func (c *Cluster) Migrate(slot int) {
 			break
 		}
 		from.Do("migrate", "127.0.0.1", to.port, key, 0, 5000)
+	}
+	if between != nil {
+		between()
 	}
 	to.Do("cluster", "setslot", slot, "node", toID)
 	for _, node := range c.Nodes {

@@ -97,7 +97,7 @@ func TestClusterAgreesOnAMovedSlot(t *testing.T) {
 	slot := c.Slot("{tag}k")
 	from := c.Owner(slot)
 	from.Do("set", "{tag}k", "v")
-	c.Migrate(slot)
+	c.Migrate(slot, nil)
 	to := c.Owner(slot)
 	if to == from {
 		t.Fatal("the slot did not move")

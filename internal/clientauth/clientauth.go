@@ -7,6 +7,8 @@ package clientauth
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
@@ -40,6 +42,9 @@ type Credentials struct {
 // String never shows the secret.
 func (c Credentials) String() string { return string(c.ClientID) + " by " + string(c.Method) }
 
+// Format prints what String returns, whatever the verb.
+func (c Credentials) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, c.String()) }
+
 // errInvalidClient is the one answer to everything that is wrong with a client's credentials (RFC 6749 §5.2).
 var errInvalidClient = iam.Refuse(iam.Unauthenticated, "invalid_client",
 	"client authentication failed: the client is unknown, its credentials are wrong or expired, or it may not use this method")
@@ -48,12 +53,13 @@ var errInvalidClient = iam.Refuse(iam.Unauthenticated, "invalid_client",
 // failed too often, and iam.Unavailable when the store does not answer: never invalid_client for an outage.
 func (a *Authenticator) Authenticate(ctx context.Context, cred Credentials, source string) (*iam.Client, error) {
 	client, err := a.authenticate(ctx, cred, source)
-	if iam.KindOf(err) == iam.Unauthenticated {
-		if !a.Failures.allow(source, a.Now()) {
-			return nil, errSlowDown
-		}
+	if iam.KindOf(err) == iam.Unauthenticated && !a.Failures.allow(source, a.Now()) {
+		return nil, errSlowDown
 	}
-	return client, err
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
 }
 
 func (a *Authenticator) authenticate(ctx context.Context, cred Credentials, source string) (*iam.Client, error) {

@@ -88,11 +88,14 @@ func (s *failureShard) forget(now time.Time) {
 	}
 }
 
-// network returns what one subscriber is taken to own: an IPv4 address, a /64 of IPv6.
+// network returns what one subscriber is taken to own, however it is written: an IPv4 address, a /64 of IPv6.
 func network(source string) string {
 	addr, err := netip.ParseAddr(source)
-	if err != nil || addr.Unmap().Is4() {
+	if err != nil {
 		return source
+	}
+	if addr = addr.Unmap(); addr.Is4() {
+		return addr.String()
 	}
 	p, err := addr.Prefix(64)
 	if err != nil {

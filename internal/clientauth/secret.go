@@ -15,8 +15,10 @@ func (a *Authenticator) authenticateSecret(ctx context.Context, client *iam.Clie
 		if slowRefused {
 			return errInvalidClient
 		}
-		if err := a.Secrets.Dummy(ctx, string(cred.ClientID), cred.secret); err != nil {
-			return err
+		for _, presented := range cred.forms() {
+			if err := a.Secrets.Dummy(ctx, string(cred.ClientID), presented); err != nil {
+				return err
+			}
 		}
 		return errInvalidClient
 	}
@@ -28,23 +30,26 @@ func (a *Authenticator) authenticateSecret(ctx context.Context, client *iam.Clie
 		if slowRefused && secret.Slow(s.Hash) {
 			continue
 		}
-		ok, err := a.Secrets.Verify(ctx, s.Hash, cred.secret)
-		if err != nil {
-			return err
-		}
-		if !ok && cred.raw != "" {
-			if ok, err = a.Secrets.Verify(ctx, s.Hash, cred.raw); err != nil {
+		live := s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt)
+		for _, presented := range cred.forms() {
+			ok, err := a.Secrets.Verify(ctx, s.Hash, presented)
+			if err != nil {
 				return err
 			}
+			if ok {
+				matched = matched || live
+				break
+			}
 		}
-		live := s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt)
-		matched = matched || (ok && live)
 	}
 	if !matched || !acceptsSecret(client, cred.Method) {
 		return errInvalidClient
 	}
 	return nil
 }
+
+// forms are the secrets that may be meant; an empty one matches nothing and costs nothing.
+func (c Credentials) forms() [2]string { return [2]string{c.secret, c.raw} }
 
 // acceptsSecret reports whether the client may send its secret in this way. Basic and post are interchangeable unless the
 // client says otherwise.

@@ -30,7 +30,7 @@ import (
 
 // Options say how to run a broker.
 type Options struct {
-	Config *config.Config
+	Config  *config.Config
 	DataDir string   // where dev keeps its files
 	Apply   []string // files of configuration documents to apply before serving
 	Log     *slog.Logger
@@ -100,22 +100,24 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	server.Clients = &clientauth.Authenticator{Directory: a.store, Secrets: hasher, Failures: clientauth.NewFailures(), Now: time.Now}
 	server.Policy = &token.Policy{
 		Issuer: c.Issuer, Directory: a.store, Facts: facts(a.store), Model: model,
-		Revision:        func() uint64 { return uint64(a.store.Revision()) },
-		DefaultLifetime: c.Tokens.DefaultLifetime,
+		Revision:    func() uint64 { return uint64(a.store.Revision()) },
+		IssuedAfter: a.store.IssuedAfter, DefaultLifetime: c.Tokens.DefaultLifetime, Now: time.Now,
 	}
-	server.Tokens = &token.Issuer{Issuer: c.Issuer, Ring: a.keyring.Ring, IssuedAfter: a.store.IssuedAfter, Now: time.Now}
-	server.Inspector = &token.Inspector{Issuer: c.Issuer, Ring: a.keyring.Ring, Revocations: a.store, Directory: a.store, Now: time.Now}
+	server.Tokens = &token.Issuer{Issuer: c.Issuer, Ring: a.keyring.Ring, Now: time.Now}
+	server.Inspector = &token.Inspector{
+		Issuer: c.Issuer, Ring: a.keyring.Ring, Refresh: a.keyring.refresh, Revocations: a.store, Directory: a.store, Now: time.Now,
+	}
 	server.Revoker = &token.Revoker{
-		Inspector: server.Inspector, Revoke: a.store.Revoke,
+		Inspector: server.Inspector, Marks: a.store,
 		MaxLifetime: iam.MaxTokenLifetime, ClockSkew: c.Keys.ClockSkew, Now: time.Now,
 	}
-	a.keyring.revoke = server.Revoker.All
 
 	// Changes, and the API to make them.
 	a.directory = &directory.Service{
 		Store: a.store, Secrets: hasher, Models: model, Algorithms: algorithms(c), Issuer: c.Issuer,
 		Revoke: server.Revoker.All, Now: time.Now,
 	}
+	a.keyring.settle = a.directory.Settle
 	admin := &adminapi.Server{
 		Issuer: c.Issuer, Directory: a.directory, Store: a.store, Inspector: server.Inspector, Revoker: server.Revoker, Keys: a.keyring,
 		Limit: limiter("admin", c),
@@ -199,7 +201,7 @@ func (a *App) install(ctx context.Context, sealer *keys.Sealer) (*secret.Hasher,
 				return nil, err
 			}
 		}
-		if err := initialise(ctx, a.store, sealer, s, time.Now()); err != nil {
+		if _, err := initialise(ctx, a.store, sealer, s, time.Now()); err != nil {
 			return nil, err
 		}
 		if inst, hasher, err = openInstallation(ctx, a.store, sealer); err != nil {
@@ -209,6 +211,7 @@ func (a *App) install(ctx context.Context, sealer *keys.Sealer) (*secret.Hasher,
 			return nil, errors.New("the store forgot its set-up: it does not keep what it acknowledges")
 		}
 	}
+	a.store.Bind(inst.ID)
 	switch {
 	case c.Dev && !inst.Dev:
 		return nil, errors.New("this store was not made by serve --dev: start without --dev, or name another one (--data, GATEHOUSE_STORE)")
@@ -229,14 +232,17 @@ func (a *App) checkStore(ctx context.Context) error {
 	return err
 }
 
+// checkKeys is readiness: tokens can be signed. Only the default algorithm counts: one that was added later signs when its key has
+// been published long enough, and what does not ask for it must not wait for that.
 func (a *App) checkKeys(context.Context) error {
-	for _, alg := range algorithms(a.options.Config) {
-		if _, err := a.keyring.Ring().Signer(alg, keys.TypeAccessToken); err != nil {
-			return iam.Errorf(iam.Unavailable, "no %s key signs yet", alg)
-		}
+	if _, err := a.keyring.Ring().Signer(keys.ES256, keys.TypeAccessToken); err != nil {
+		return iam.Errorf(iam.Unavailable, "no %s key signs yet", keys.ES256)
 	}
 	return nil
 }
+
+// certificateEvery is how often the files of the TLS certificate are looked at.
+const certificateEvery = 5 * time.Second
 
 // listen takes the addresses, so that a port in use is said before anything else happens.
 func (a *App) listen(ctx context.Context, public, operations http.Handler) error {
@@ -254,7 +260,7 @@ func (a *App) listen(ctx context.Context, public, operations http.Handler) error
 		if err != nil {
 			return err
 		}
-		a.running.Go(func() { certificate.Watch(a.background, time.Minute, a.log) })
+		a.running.Go(func() { certificate.Watch(a.background, certificateEvery, a.log) })
 		tlsConfig = certificate.TLSConfig()
 	}
 	a.public = web.NewServer(public, tlsConfig, web.Limits{}, a.log.Handler())
@@ -262,8 +268,11 @@ func (a *App) listen(ctx context.Context, public, operations http.Handler) error
 	return nil
 }
 
-// Addr returns the address of the public listener, Operations that of the operations listener.
+// Addr returns the address of the public listener.
 func (a *App) Addr() net.Addr { return a.listener.Addr() }
+
+// Handler returns what the public listener serves.
+func (a *App) Handler() http.Handler { return a.public.Handler }
 
 // OperationsAddr returns the address of the operations listener.
 func (a *App) OperationsAddr() net.Addr { return a.opListener.Addr() }
@@ -307,18 +316,24 @@ func (a *App) close() error {
 	return a.engine.Close()
 }
 
-// sweep drops what no follower of the revocation log needs any more. Which replica does it does not matter.
+// sweep does what is due now and then: it writes the revocations that a crash has left owed, and drops what no follower
+// of the logs needs any more. Which replica does it does not matter.
 func (a *App) sweep(ctx context.Context) {
-	ticker := time.NewTicker(time.Hour)
+	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
-	for {
+	for minute := 0; ; minute++ {
+		if err := a.directory.Settle(ctx); err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "writing owed revocations", "error", err)
+		}
+		if minute%60 == 0 {
+			if err := a.store.TrimLogs(ctx, time.Now().Add(-iam.MaxTokenLifetime-time.Hour)); err != nil && ctx.Err() == nil {
+				a.log.WarnContext(ctx, "trimming the logs", "error", err)
+			}
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case now := <-ticker.C:
-			if err := a.store.TrimRevocationLog(ctx, now.Add(-iam.MaxTokenLifetime-time.Hour)); err != nil {
-				a.log.WarnContext(ctx, "trimming the revocation log", "error", err)
-			}
+		case <-ticker.C:
 		}
 	}
 }

@@ -13,7 +13,7 @@ import (
 // openEngine opens the storage engine that the configuration names.
 func openEngine(ctx context.Context, c *config.Config) (kv.Store, error) {
 	if path, embedded := c.Store.Path(); embedded {
-		return boltkv.Open(path, boltkv.Options{})
+		return opened(boltkv.Open(path, boltkv.Options{}))
 	}
 	rc, err := rediskv.ParseURL(string(c.Store))
 	if err != nil {
@@ -23,5 +23,13 @@ func openEngine(ctx context.Context, c *config.Config) (kv.Store, error) {
 	rc.ReplicasAck = c.Redis.ReplicasAck
 	rc.AckTimeout = c.Redis.AckTimeout
 	rc.AllowEviction = c.Redis.AllowEviction
-	return rediskv.Open(ctx, rc)
+	return opened(rediskv.Open(ctx, rc))
+}
+
+// opened keeps a nil engine from becoming a kv.Store that is not nil.
+func opened[S kv.Store](engine S, err error) (kv.Store, error) {
+	if err != nil {
+		return nil, err
+	}
+	return engine, nil
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -24,14 +25,16 @@ type keyring struct {
 	sealer  *keys.Sealer
 	policy  keys.Policy
 	algs    []keys.Alg
-	revoke  func(ctx context.Context, ref iam.RevocationRef) error
-	publish func(*keys.Ring) // called with each new ring
+	settle  func(ctx context.Context) error // writes the revocations that are owed
+	publish func(*keys.Ring)                // called with each new ring
 	now     func() time.Time
 	log     *slog.Logger
 	holder  string
 
 	ring    atomic.Pointer[keys.Ring]
 	mu      sync.Mutex // loads happen one after the other, so that an older set never replaces a newer one
+	digest  [sha256.Size]byte
+	loaded  time.Time
 	changed chan struct{}
 }
 
@@ -51,21 +54,53 @@ func (k *keyring) watch() {
 	})
 }
 
-// load reads the keys and puts them in force.
+// load reads the keys and puts them in force. An installation has keys from its first moment, so none means that the store has
+// lost them: the ring in force stays.
 func (k *keyring) load(ctx context.Context) error {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	all, _, err := k.read(ctx)
+	return k.loadLocked(ctx)
+}
+
+func (k *keyring) loadLocked(ctx context.Context) error {
+	now := k.now()
+	all, records, err := k.read(ctx)
 	if err != nil {
 		return err
 	}
-	ring, err := keys.NewRing(all)
-	if err != nil {
-		return err
+	if len(all) == 0 {
+		return errors.New("the store holds no signing key any more: restore it")
 	}
-	k.ring.Store(ring)
-	k.publish(ring)
+	digest := digestOf(records)
+	if k.ring.Load() == nil || digest != k.digest {
+		ring, err := keys.NewRing(all)
+		if err != nil {
+			return err
+		}
+		k.ring.Store(ring)
+		k.publish(ring)
+	}
+	k.digest, k.loaded = digest, now
 	return nil
+}
+
+// refresh loads the keys unless that was done within the last second, so that a flood of unknown keys costs one read a second.
+func (k *keyring) refresh(ctx context.Context) error {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	if k.now().Sub(k.loaded) < time.Second {
+		return nil
+	}
+	return k.loadLocked(ctx)
+}
+
+func digestOf(records []store.SigningKey) [sha256.Size]byte {
+	h := sha256.New()
+	for _, r := range records {
+		fmt.Fprintf(h, "%s %d ", r.ID, len(r.Sealed))
+		h.Write(r.Sealed)
+	}
+	return [sha256.Size]byte(h.Sum(nil))
 }
 
 func (k *keyring) read(ctx context.Context) ([]*keys.Key, []store.SigningKey, error) {
@@ -92,11 +127,8 @@ func (k *keyring) run(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-k.changed:
-			if err := k.load(ctx); err != nil {
-				k.log.ErrorContext(ctx, "loading signing keys", "error", err)
-				timer.Reset(time.Second)
-			}
+		case <-k.changed: // by an operator, it may be, with a date on which something is due
+			timer.Reset(k.turn(ctx))
 		case <-timer.C:
 			timer.Reset(k.turn(ctx))
 		}
@@ -119,7 +151,7 @@ func (k *keyring) turn(ctx context.Context) time.Duration {
 		return keyLease / 3
 	}
 	var next time.Time
-	_, err = k.change(ctx, func(all []*keys.Key) ([]keys.Change, error) {
+	_, err = k.change(ctx, "", func(all []*keys.Key) ([]keys.Change, error) {
 		changes, at := keys.Plan(all, k.algs, k.policy, k.now())
 		next = at
 		return changes, nil
@@ -135,8 +167,9 @@ func (k *keyring) turn(ctx context.Context) time.Duration {
 }
 
 // change decides on the keys as they are and writes what follows, in one transaction; then it loads the result. It reports
-// whether there was anything to change.
-func (k *keyring) change(ctx context.Context, decide func([]*keys.Key) ([]keys.Change, error)) (bool, error) {
+// whether there was anything to change. With the id of a key that is removed in an emergency, the revocation of what it signed is
+// owed by the same transaction.
+func (k *keyring) change(ctx context.Context, emergency string, decide func([]*keys.Key) ([]keys.Change, error)) (bool, error) {
 	all, records, err := k.read(ctx)
 	if err != nil {
 		return false, err
@@ -155,6 +188,9 @@ func (k *keyring) change(ctx context.Context, decide func([]*keys.Key) ([]keys.C
 	}
 	err = k.store.Update(ctx, func(tx *store.Tx) error {
 		tx.Safe()
+		if inst, err := tx.Installation(); err != nil || inst == nil { // never keys for a store that lost its own
+			return errors.Join(err, errKeysMoved)
+		}
 		for _, r := range records { // the decision stands on all of them
 			now, err := tx.SigningKey(r.ID)
 			if err != nil {
@@ -169,7 +205,10 @@ func (k *keyring) change(ctx context.Context, decide func([]*keys.Key) ([]keys.C
 				return err
 			}
 		}
-		return nil
+		if emergency == "" {
+			return nil
+		}
+		return tx.Owe(iam.RevocationRef{Kind: iam.RevokedKey, ID: emergency})
 	})
 	if err != nil {
 		return false, fmt.Errorf("write signing keys: %w", err)
@@ -206,7 +245,7 @@ func (k *keyring) Rotate(ctx context.Context, alg keys.Alg) error {
 	if !slices.Contains(k.algs, alg) {
 		return iam.Errorf(iam.Invalid, "algorithm %q: the ring signs with %v", alg, k.algs)
 	}
-	_, err := k.change(ctx, func(all []*keys.Key) ([]keys.Change, error) {
+	_, err := k.change(ctx, "", func(all []*keys.Key) ([]keys.Change, error) {
 		return keys.RotateNow(all, alg, k.policy, k.now()), nil
 	})
 	return err
@@ -215,15 +254,12 @@ func (k *keyring) Rotate(ctx context.Context, alg keys.Alg) error {
 // Remove takes a key out of the JWK set at once, because it is lost. What it signed is dead everywhere: here by the ring, for
 // those who verify by themselves by the revocation feed. If it was signing, a new key signs from now on.
 func (k *keyring) Remove(ctx context.Context, kid string) error {
-	_, err := k.change(ctx, func(all []*keys.Key) ([]keys.Change, error) {
+	_, err := k.change(ctx, kid, func(all []*keys.Key) ([]keys.Change, error) {
 		changes, err := keys.Remove(all, kid, k.now())
 		if errors.Is(err, keys.ErrUnknownKey) {
-			err = iam.Errorf(iam.NotFound, "there is no signing key %q", kid)
+			return nil, iam.Errorf(iam.NotFound, "there is no signing key %q", kid)
 		}
 		return changes, err
 	})
-	if err != nil {
-		return err
-	}
-	return k.revoke(ctx, iam.RevocationRef{Kind: iam.RevokedKey, ID: kid})
+	return errors.Join(err, k.settle(context.WithoutCancel(ctx)))
 }

@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/config"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
@@ -50,31 +51,31 @@ func openInstallation(ctx context.Context, st *store.Store, sealer *keys.Sealer)
 	return inst, hasher, err
 }
 
-// initialise sets the store up, unless somebody else does at the same moment: whoever writes the installation first has made it.
-func initialise(ctx context.Context, st *store.Store, sealer *keys.Sealer, s setup, now time.Time) error {
+// initialise sets the store up and reports whether it did: when somebody else does at the same moment, whoever writes the
+// installation first has made it.
+func initialise(ctx context.Context, st *store.Store, sealer *keys.Sealer, s setup, now time.Time) (made bool, err error) {
 	pepper := keys.NewSecret().Bytes()
 	inst := &store.Installation{ID: iam.NewID("inst"), Dev: s.dev, Issuer: s.issuer, CreatedAt: now}
-	var err error
 	if inst.Pepper, err = sealer.Seal(purposePepper, inst.ID, pepper); err != nil {
-		return err
+		return false, err
 	}
 	hasher, err := secret.NewHasher(pepper, 0)
 	if err != nil {
-		return err
+		return false, err
 	}
 	changes, _ := keys.Plan(nil, s.algs, s.policy, now)
 	ring, _, err := keys.Apply(nil, changes, now)
 	if err != nil {
-		return err
+		return false, err
 	}
 	sealed, err := sealKeys(sealer, ring)
 	if err != nil {
-		return err
+		return false, err
 	}
-	return st.Update(ctx, func(tx *store.Tx) error {
+	err = st.Update(ctx, func(tx *store.Tx) error {
 		tx.Safe()
 		there, err := tx.Installation()
-		if err != nil || there != nil {
+		if made = there == nil; err != nil || !made {
 			return err
 		}
 		if err := tx.PutInstallation(inst); err != nil {
@@ -99,6 +100,7 @@ func initialise(ctx context.Context, st *store.Store, sealer *keys.Sealer, s set
 			CreatedAt: now,
 		})
 	})
+	return made && err == nil, err
 }
 
 // secretFile returns the secret in a file, or makes one and writes it there, on the disk and readable by nobody else, before
@@ -111,29 +113,15 @@ func secretFile(path string, generate func() string) (string, error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return "", err
 	}
-	value := generate()
-	return value, writeFileSync(path, []byte(value))
-}
-
-// writeFileSync writes a new file of mode 0600 and returns when it would survive a crash.
-func writeFileSync(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
-		return err
+		return "", err
 	}
-	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if err != nil {
-		return err
+	value := generate()
+	err = apiv1.WriteSecretFile(path, []byte(value))
+	if errors.Is(err, os.ErrExist) { // another replica on this machine was faster
+		return secretFile(path, generate)
 	}
-	_, err = f.Write(data)
-	err = errors.Join(err, f.Sync(), f.Close())
-	if err != nil {
-		return err
-	}
-	dir, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(dir.Sync(), dir.Close())
+	return value, err
 }
 
 // loadSealer returns the sealer under the configured key-encryption key. In dev a missing one is made.

@@ -1,19 +1,21 @@
 package authserver_test
 
 import (
-	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
 	"testing"
+
+	"github.com/gatehouse-id/gatehouse/internal/apptest"
 )
 
 // BenchmarkToken is the whole of a client_credentials request inside the process, the test harness included.
 func BenchmarkToken(b *testing.B) {
-	router := newServer(b)
+	broker := apptest.Start(b)
+	router := broker.Handler
 	form := url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {"release"}, "client_secret": {testSecret}, "audience": {hub},
+		"grant_type": {"client_credentials"}, "client_id": {apptest.Client}, "client_secret": {broker.Secret(apptest.Client)}, "audience": {hub},
 	}.Encode()
 	b.ReportAllocs()
 	for b.Loop() {
@@ -25,17 +27,9 @@ func BenchmarkToken(b *testing.B) {
 
 // BenchmarkIntrospect asks about the same token again and again: its signature is remembered, its revocation is not.
 func BenchmarkIntrospect(b *testing.B) {
-	router := newServer(b)
-	w := post(router, "/oauth/token", url.Values{
-		"grant_type": {"client_credentials"}, "client_id": {"release"}, "client_secret": {testSecret},
-	}.Encode())
-	var answer struct {
-		AccessToken string `json:"access_token"`
-	}
-	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
-		b.Fatal(err)
-	}
-	form := url.Values{"client_id": {"release"}, "client_secret": {testSecret}, "token": {answer.AccessToken}}.Encode()
+	broker := apptest.Start(b)
+	router := broker.Handler
+	form := url.Values{"client_id": {apptest.Client}, "client_secret": {broker.Secret(apptest.Client)}, "token": {broker.DevToken()}}.Encode()
 	b.ReportAllocs()
 	for b.Loop() {
 		if w := post(router, "/oauth/introspect", form); !strings.HasPrefix(w.Body.String(), `{"active":true`) {

@@ -116,7 +116,7 @@ func TestRotatedSecretEndsAtItsDeadline(t *testing.T) {
 	if a.Status >= 300 {
 		t.Fatalf("rotate: got %s", a)
 	}
-	next, _ := a.JSON(t)["secret"].(string)
+	next, _ := a.JSON(t)["value"].(string)
 	if !strings.HasPrefix(next, "gate_cs_") {
 		t.Fatalf("new secret: got %s", a)
 	}

@@ -2,6 +2,7 @@ package authserver_test
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"mime/multipart"
 	"net/http"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/apptest"
 )
 
@@ -270,20 +272,28 @@ func TestFormsAreBounded(t *testing.T) {
 
 // What was disabled or deleted gets no token, and its tokens are dead (TOK-17, TOK-18, scenario 51).
 func TestDisabledMeansNoTokenAndDeadTokens(t *testing.T) {
+	ctx := context.Background()
 	for _, c := range []struct {
-		name         string
-		method, path string
-		body         string
+		name string
+		end  func(api *apiv1.Client) error
 	}{
-		{"client disabled", "POST", "/clients/release/disable", ""},
-		{"client deleted", "DELETE", "/clients/release", ""},
-		{"organization disabled", "PATCH", "/organizations/acme", `{"disabled":true}`},
+		{"client disabled", func(api *apiv1.Client) error { _, err := api.DisableClient(ctx, "release"); return err }},
+		{"client deleted", func(api *apiv1.Client) error { return api.DeleteClient(ctx, "release") }},
+		{"organization disabled", func(api *apiv1.Client) error {
+			org, err := api.GetOrganization(ctx, "acme")
+			if err != nil {
+				return err
+			}
+			org.Disabled = true
+			_, err = api.UpdateOrganization(ctx, "acme", org.NodeSpec, org.ETag)
+			return err
+		}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := start(t)
 			jwt := b.Token("release", releaseSecret, "audience", rs256)
-			if a := b.Admin(c.method, c.path, c.body); a.Status >= 300 {
-				t.Fatalf("%s %s: got %s", c.method, c.path, a)
+			if err := c.end(b.API()); err != nil {
+				t.Fatal(err)
 			}
 			wantError(t, b.Post("/oauth/token", cc()...), 401, "invalid_client")
 			a := b.Post("/oauth/introspect", "client_id", "hub-api", "client_secret", "hub-api-secret-0123456789abcdef0123456789", "token", jwt)

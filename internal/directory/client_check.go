@@ -3,6 +3,9 @@ package directory
 import (
 	"reflect"
 	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
@@ -128,8 +131,8 @@ func checkSecrets(f *faults, spec *apiv1.ClientSpec, public, dry bool) {
 	}
 }
 
-// checkSecretValue wants a value that fits into a form and a header (RFC 6749 §A.2). On paper it may be one that does not exist
-// yet. The value is never shown.
+// checkSecretValue wants a value that survives a form and a header; RFC 6749 §A.2 asks for ASCII, and clients that come from
+// elsewhere do not always keep to it. On paper it may be one that does not exist yet. The value is never shown.
 func checkSecretValue(f *faults, path string, ref apiv1.SecretRef, dry bool) {
 	switch {
 	case ref.FromEnv+ref.FromFile+ref.WriteTo != "":
@@ -139,17 +142,12 @@ func checkSecretValue(f *faults, path string, ref apiv1.SecretRef, dry bool) {
 	case len(ref.Value) > secret.MaxLength:
 		f.add(path, "%d bytes are more than %d", len(ref.Value), secret.MaxLength)
 	case path != "password" && !printable(ref.Value):
-		f.add(path, "want printable ASCII characters only")
+		f.add(path, "want printable characters only")
 	}
 }
 
 func printable(s string) bool {
-	for i := range len(s) {
-		if s[i] < 0x20 || s[i] > 0x7e {
-			return false
-		}
-	}
-	return true
+	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // resolveAudiences turns names into identifiers.

@@ -117,6 +117,8 @@ const (
 	MaxValue = 256 << 10
 	MaxOps   = 64
 	MaxPage  = 1000
+
+	MaxLogPage = 256
 )
 
 // The errors of a Store; compare with errors.Is. Nothing else crosses the waist, no engine's own error does.
@@ -159,7 +161,8 @@ type Store interface {
 	Apply(ctx context.Context, u Unit, tx Tx) (Result, error)
 	// List reads a page of an Indexed collection; of another it is ErrInvalid.
 	List(ctx context.Context, u Unit, c *Coll, o ListOptions) (Page, error)
-	// ReadLog returns up to limit entries after the cursor, in commit order, and waits up to wait for the first. It returns
+	// ReadLog returns up to limit entries after the cursor, in commit order, and waits up to wait for the first. Of a limit up to
+	// MaxLogPage, fewer than that many mean that there were no more at that moment. It returns
 	// no entries and no error when there are none: the caller then knows that it was current a moment ago. A cursor that the
 	// log does not hold is ErrGap, whatever it looks like: it may come from a stranger, another engine or a lost history.
 	// limit is 1 to MaxPage; wait at most 0 returns at once.

@@ -23,9 +23,15 @@ type Store struct {
 	log           *slog.Logger
 
 	cache *cache
-	fresh atomic.Int64 // the cache may answer until this time, nanoseconds since 1970
-	rev   atomic.Uint64
-	marks marks
+	// asOf is when the directory's log was last known to be read to its end. The cache may answer for a lease from then, unless a
+	// revocation has come since: what that one takes away must not be given again from records older than it.
+	asOf    atomic.Pointer[time.Time]
+	barrier atomic.Pointer[time.Time]
+	rev     atomic.Uint64
+	marks   *marks
+
+	ours atomic.Pointer[string] // the id of the installation that this store must be of
+	lost atomic.Bool            // it no longer is
 
 	mu       sync.Mutex
 	watchers map[*kv.Coll][]func()
@@ -59,8 +65,43 @@ func (s *Store) Health(ctx context.Context) (kv.Health, error) {
 	return h, unavailable(err)
 }
 
-// Current reports whether the cache may answer and the marks are known: what readiness means for the store.
-func (s *Store) Current() bool { return s.cacheFresh() && s.marks.fresh(s.now()) }
+// contactLost is how long after the last read of a log this replica counts as cut off, whatever the lease.
+const contactLost = 5 * time.Second
+
+// Current reports whether this replica follows both logs: what readiness means for the store.
+func (s *Store) Current() bool {
+	limit := max(s.lease, contactLost)
+	return within(s.asOf.Load(), s.now(), limit) && within(s.marks.asOf.Load(), s.now(), limit) && !s.lost.Load()
+}
+
+// within reports whether now is less than limit after then, by the monotonic clock and by the wall clock: neither a step back of
+// the one nor a sleep of the machine, which the other does not count, makes something old look new.
+func within(then *time.Time, now time.Time, limit time.Duration) bool {
+	return then != nil && now.Sub(*then) < limit && now.Round(0).Sub(then.Round(0)) < limit
+}
+
+// Bind says which installation the store holds. From now on a store that was emptied or replaced under this replica, by a restart
+// without persistence or a failover to an empty server, answers as unavailable: nobody is told that a client or a revocation does
+// not exist because everything is gone.
+func (s *Store) Bind(installation string) { s.ours.Store(&installation) }
+
+var errLost = iam.Errorf(iam.Unavailable, "the store was emptied or replaced: restore it")
+
+// ourself checks that the store still is the one that Bind named.
+func (s *Store) ourself(ctx context.Context) error {
+	id := s.ours.Load()
+	if id == nil {
+		return nil
+	}
+	i, err := s.Installation(ctx)
+	if err != nil {
+		return err
+	}
+	if s.lost.Store(i == nil || i.ID != *id); s.lost.Load() {
+		return errLost
+	}
+	return nil
+}
 
 // Revision is the time, in microseconds since 1970, of the newest change to the directory that this replica has seen. It only grows.
 func (s *Store) Revision() kv.Version { return kv.Version(s.rev.Load()) }
@@ -74,7 +115,23 @@ func (s *Store) sawRevision(v kv.Version) {
 	}
 }
 
-func (s *Store) cacheFresh() bool { return s.now().UnixNano() < s.fresh.Load() }
+// cacheFresh reports whether the cache may answer.
+func (s *Store) cacheFresh() bool {
+	return !s.held() && within(s.asOf.Load(), s.now(), s.lease)
+}
+
+// held reports whether the directory's log has to be read before the cache may answer again.
+func (s *Store) held() bool {
+	barrier, asOf := s.barrier.Load(), s.asOf.Load()
+	return barrier != nil && (asOf == nil || asOf.Before(*barrier))
+}
+
+// hold keeps the cache from answering until the directory's log has been read anew: a revocation has arrived, and the change that
+// called for it lies in that log.
+func (s *Store) hold() {
+	now := s.now()
+	s.barrier.Store(&now)
+}
 
 // A change is an entry of the directory's log: which records a transaction wrote.
 type change struct {
@@ -106,7 +163,7 @@ type follower interface {
 	// apply takes one entry.
 	apply(data []byte) error
 	// current says that everything written before asOf has been applied.
-	current(asOf time.Time)
+	current(ctx context.Context, asOf time.Time) error
 	// wait is how long one read of the log may wait for news.
 	wait() time.Duration
 }
@@ -115,7 +172,7 @@ func (s *Store) follow(ctx context.Context, u kv.Unit, f follower, synced func()
 	const retryMin, retryMax = 20 * time.Millisecond, 250 * time.Millisecond
 	var once sync.Once
 	defer once.Do(synced)
-	loaded, current, cursor, pause := false, false, kv.Cursor(""), retryMin
+	loaded, current, failing, cursor, pause := false, false, false, kv.Cursor(""), retryMin
 	step := func() error {
 		if !loaded {
 			tail, err := s.kv.LogTail(ctx, u)
@@ -132,7 +189,7 @@ func (s *Store) follow(ctx context.Context, u kv.Unit, f follower, synced func()
 			wait = 0 // whoever starts, or comes back, wants to answer now
 		}
 		asOf := s.now()
-		entries, err := s.kv.ReadLog(ctx, u, cursor, 512, wait)
+		entries, err := s.kv.ReadLog(ctx, u, cursor, kv.MaxLogPage, wait)
 		if errors.Is(err, kv.ErrGap) {
 			loaded = false
 			return nil
@@ -146,33 +203,44 @@ func (s *Store) follow(ctx context.Context, u kv.Unit, f follower, synced func()
 			}
 			cursor = e.Cursor
 		}
-		if len(entries) < 512 {
-			current = true
-			f.current(asOf)
-			once.Do(synced)
+		if current = len(entries) < kv.MaxLogPage; !current {
+			return nil
 		}
+		if err := f.current(ctx, asOf); err != nil {
+			return err
+		}
+		once.Do(synced)
 		return nil
 	}
 	for ctx.Err() == nil {
-		if err := step(); err != nil {
-			if ctx.Err() != nil {
-				return
+		err := step()
+		if err == nil {
+			if failing {
+				s.log.InfoContext(ctx, "following the log again", "unit", string(u))
 			}
-			s.log.WarnContext(ctx, "following the log", "unit", string(u), "error", err)
-			select {
-			case <-ctx.Done():
-			case <-time.After(pause):
-			}
-			pause, current = min(2*pause, retryMax), false
+			failing, pause = false, retryMin
 			continue
 		}
-		pause = retryMin
+		if ctx.Err() != nil {
+			return
+		}
+		if !failing {
+			s.log.WarnContext(ctx, "cannot follow the log", "unit", string(u), "error", err)
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+		failing, current, pause = true, false, min(2*pause, retryMax)
 	}
 }
 
 type directoryFollower struct{ *Store }
 
-func (f directoryFollower) reload(context.Context) error {
+func (f directoryFollower) reload(ctx context.Context) error {
+	if err := f.ourself(ctx); err != nil {
+		return err
+	}
 	f.cache.clear()
 	f.sawRevision(kv.Version(f.now().UnixMicro()))
 	f.notifyAll()
@@ -189,14 +257,17 @@ func (f directoryFollower) apply(data []byte) error {
 	return nil
 }
 
-func (f directoryFollower) current(asOf time.Time) { f.fresh.Store(asOf.Add(f.lease).UnixNano()) }
+func (f directoryFollower) current(_ context.Context, asOf time.Time) error {
+	f.asOf.Store(&asOf)
+	return nil
+}
 
-// wait leaves room in the lease for a slow answer.
+// wait leaves room in the lease for a slow answer, and is no wait at all while the cache is held.
 func (f directoryFollower) wait() time.Duration {
-	if f.lease == 0 {
-		return time.Second
+	if f.held() {
+		return 0
 	}
-	return min(f.lease/4, time.Second)
+	return min(max(f.lease/4, 100*time.Millisecond), time.Second)
 }
 
 // changed forgets the records named "collection id" and tells the watchers of their collections.
@@ -256,6 +327,9 @@ func cached[T any](ctx context.Context, s *Store, c collection[T], id string) (*
 	items, err := s.kv.Get(ctx, directoryUnit(), k)
 	if err != nil {
 		return nil, unavailable(err)
+	}
+	if s.lost.Load() {
+		return nil, errLost
 	}
 	e := &entry{version: items[0].Version}
 	var v *T

@@ -80,6 +80,8 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 
 // View runs fn on the store as it is and writes nothing: fn sees what its own writes would make of it. It reads past the cache.
 func (s *Store) View(ctx context.Context, fn func(tx *Tx) error) error {
+	ctx, cancel := context.WithTimeout(ctx, s.budget)
+	defer cancel()
 	tx := newTx(ctx, s)
 	tx.peeks = true
 	if err := fn(tx); err != nil {
@@ -143,12 +145,12 @@ func (tx *Tx) commit() error {
 		return fmt.Errorf("encode change: %w", err)
 	}
 	ktx.Events = [][]byte{event}
-	result, err := apply(tx.ctx, tx.store.kv, directoryUnit(), ktx)
+	// What was decided is carried out even if the caller has gone: half of the retries would leave it unknown.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(tx.ctx), tx.store.budget)
+	defer cancel()
+	_, err = apply(ctx, tx.store.kv, directoryUnit(), ktx)
 	// Forget even after a failure: the outcome may be unknown, and reading again is always right.
 	tx.store.changed(names)
-	if err == nil {
-		tx.store.sawRevision(result.Version)
-	}
 	return err
 }
 

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -49,18 +50,13 @@ func (c *Claims) HasScope(scope string) bool {
 	return slices.Contains(strings.Fields(c.Scope), scope)
 }
 
-// Marks names the revocations that would kill the token, by the key that signed it among others.
-func (c *Claims) Marks(kid string) []iam.RevocationRef {
+// marks names the revocations that would kill the token, by the key that signed it among others.
+func (c *Claims) marks(kid string) []iam.RevocationRef {
 	refs := make([]iam.RevocationRef, 0, 8)
 	refs = append(refs,
 		iam.RevocationRef{Kind: iam.RevokedToken, ID: c.ID},
 		iam.RevocationRef{Kind: iam.RevokedGrant, ID: c.Grant()},
 		iam.RevocationRef{Kind: iam.RevokedKey, ID: kid})
-	return c.appendHolders(refs)
-}
-
-// appendHolders names the marks that carry a NotBefore and that a token issued now must come after.
-func (c *Claims) appendHolders(refs []iam.RevocationRef) []iam.RevocationRef {
 	refs = append(refs, iam.RevocationRef{Kind: iam.RevokedClient, ID: string(c.ClientID)})
 	if c.OrgID != "" {
 		refs = append(refs, iam.RevocationRef{Kind: iam.RevokedOrganization, ID: string(c.OrgID)})
@@ -133,34 +129,37 @@ func (c *Claims) appendJSON(b []byte) ([]byte, error) {
 		b = appendMember(b, x.Name, x.Value)
 	}
 	b = append(b, '}')
-	if len(b) > MaxTokenSize {
-		return nil, c.tooLarge(len(b))
+	if size := base64.RawURLEncoding.EncodedLen(len(b)) + wrapping; size > MaxTokenSize {
+		return nil, c.tooLarge(size)
 	}
 	return b, nil
 }
 
 // tooLarge names what takes the most room, so that whoever asked knows what to ask less of.
 func (c *Claims) tooLarge(size int) error {
-	parts := []struct {
+	type part struct {
 		name string
 		size int
-	}{
+	}
+	parts := []part{
 		{"roles", len(appendStrings(nil, c.Roles))}, {"groups", len(appendStrings(nil, c.Groups))},
 		{"entitlements", len(appendStrings(nil, c.Entitlements))}, {"scope", len(c.Scope)}, {"aud", len(appendStrings(nil, c.Audience))},
 	}
-	slices.SortFunc(parts, func(a, b struct {
-		name string
-		size int
-	}) int {
-		return b.size - a.size
-	})
+	for _, x := range c.Extra {
+		parts = append(parts, part{x.Name, len(x.Value)})
+	}
+	slices.SortFunc(parts, func(a, b part) int { return b.size - a.size })
 	return iam.Refuse(iam.Invalid, "invalid_request",
-		"the token would have %d bytes of claims, more than %d: the largest are %s (%d bytes) and %s (%d bytes); ask for less of them",
+		"the token would have %d bytes, more than %d: the largest are %s (%d bytes) and %s (%d bytes); ask for less of them",
 		size, MaxTokenSize, parts[0].name, parts[0].size, parts[1].name, parts[1].size)
 }
 
-// MaxTokenSize is the most bytes of claims that a token may have. A larger one is refused, never cut.
+// MaxTokenSize is the most bytes that a token may have, so that it fits into the header buffers of common proxies. A larger one is
+// refused, never cut.
 const MaxTokenSize = 6 << 10
+
+// wrapping is what header and signature add at the most: a signature of RSA-2048 and our header.
+const wrapping = 512
 
 func appendMember(b []byte, name, value string) []byte {
 	if value == "" {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/json"
+	"errors"
 	"slices"
 	"time"
 
@@ -32,12 +33,14 @@ type Inspector struct {
 	Ring        func() *keys.Ring
 	Revocations Revocations
 	Directory   Directory
-	Now         func() time.Time
+	// Refresh makes sure that Ring is what the store holds, give or take a second.
+	Refresh func(ctx context.Context) error
+	Now     func() time.Time
 
 	memory memory
 }
 
-// ErrInactive is the answer to every token that does not hold, whatever the reason; the reason is in the cause, for the log.
+// errInactive is the answer to every token that does not hold, whatever the reason; the reason is in the cause, for the log.
 var errInactive = iam.Refuse(iam.Unauthenticated, "invalid_token", "the access token is malformed, expired, revoked or not for this service")
 
 func inactive(reason string) error { return errInactive.WithCause(inactiveReason(reason)) }
@@ -110,14 +113,14 @@ func (i *Inspector) mayInspect(ctx context.Context, c *Claims, caller *iam.Clien
 
 // inspect checks everything about a token but whom it is for.
 func (i *Inspector) inspect(ctx context.Context, token string) (*inspected, error) {
-	t, err := i.verify(token)
+	t, err := i.verify(ctx, token)
 	if err != nil {
 		return nil, err
 	}
 	if !i.Now().Before(unix(t.claims.ExpiresAt)) {
 		return nil, inactive("expired")
 	}
-	revoked, err := i.Revocations.Revoked(ctx, unix(t.claims.IssuedAt), t.claims.Marks(t.kid)...)
+	revoked, err := i.Revocations.Revoked(ctx, unix(t.claims.IssuedAt), t.claims.marks(t.kid)...)
 	if err != nil {
 		return nil, err
 	}
@@ -166,8 +169,8 @@ func disabled(path []*iam.Node) bool {
 }
 
 // verify checks signature, type and issuer. What a signature proved stays proved, so it is remembered by the token's hash for
-// as long as the key that made it is published.
-func (i *Inspector) verify(token string) (*inspected, error) {
+// as long as the ring that holds the key is in force.
+func (i *Inspector) verify(ctx context.Context, token string) (*inspected, error) {
 	if len(token) > keys.MaxTokenSize {
 		return nil, inactive("too long")
 	}
@@ -177,6 +180,14 @@ func (i *Inspector) verify(token string) (*inspected, error) {
 		return t, nil
 	}
 	payload, key, err := ring.Verify(token, keys.TypeAccessToken)
+	if errors.Is(err, keys.ErrUnknownKey) {
+		// Another replica may sign with a key that is not known here yet: ask the store before calling the token nobody's.
+		if err := i.Refresh(ctx); err != nil {
+			return nil, err
+		}
+		ring = i.Ring()
+		payload, key, err = ring.Verify(token, keys.TypeAccessToken)
+	}
 	if err != nil {
 		return nil, errInactive.WithCause(err)
 	}

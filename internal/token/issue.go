@@ -15,9 +15,7 @@ import (
 type Issuer struct {
 	Issuer string
 	Ring   func() *keys.Ring
-	// IssuedAfter returns the earliest iat at or after now that no revocation kills.
-	IssuedAfter func(now time.Time, refs ...iam.RevocationRef) time.Time
-	Now         func() time.Time
+	Now    func() time.Time
 }
 
 // An AccessToken is a signed token as the token endpoint answers it.
@@ -30,7 +28,6 @@ type AccessToken struct {
 
 // AccessToken signs a token for what was authorized (RFC 9068). A token that would be larger than MaxTokenSize is refused.
 func (i *Issuer) AccessToken(a *Authorization) (AccessToken, error) {
-	now := i.Now()
 	c := Claims{
 		Issuer:       i.Issuer,
 		Subject:      a.Subject,
@@ -47,9 +44,7 @@ func (i *Issuer) AccessToken(a *Authorization) (AccessToken, error) {
 	if a.Organization != nil {
 		c.OrgID, c.OrgName = a.Organization.ID, a.Organization.Name
 	}
-	var refs [6]iam.RevocationRef
-	iat := i.IssuedAfter(now, c.appendHolders(refs[:0])...)
-	c.IssuedAt, c.ExpiresAt = iat.Unix(), iat.Add(a.Lifetime).Unix()
+	c.IssuedAt, c.ExpiresAt = a.IssuedAt.Unix(), a.IssuedAt.Add(a.Lifetime).Unix()
 	c.ID = newID(a.Grant)
 
 	signer, err := i.Ring().Signer(a.Alg, keys.TypeAccessToken)
@@ -65,7 +60,7 @@ func (i *Issuer) AccessToken(a *Authorization) (AccessToken, error) {
 	if err != nil {
 		return AccessToken{}, fmt.Errorf("access token: %w", err)
 	}
-	return AccessToken{Value: string(jws), ID: c.ID, Scope: c.Scope, ExpiresIn: time.Duration(c.ExpiresAt-now.Unix()) * time.Second}, nil
+	return AccessToken{Value: string(jws), ID: c.ID, Scope: c.Scope, ExpiresIn: time.Duration(c.ExpiresAt-i.Now().Unix()) * time.Second}, nil
 }
 
 // newID returns a jti: the grant's id, so that one mark ends all tokens of a grant, and 96 random bits.

@@ -20,9 +20,12 @@ type Policy struct {
 	Facts func(ctx context.Context) Facts
 	// Model returns the access model of this name, nil when there is none.
 	Model func(name string) *access.Model
-	// Revision returns the age of the facts, for access_rev.
-	Revision        func() uint64
+	// Revision returns how recent the facts are, for access_rev.
+	Revision func() uint64
+	// IssuedAfter returns the earliest iat at or after now that no revocation kills.
+	IssuedAfter     func(now time.Time, refs ...iam.RevocationRef) time.Time
 	DefaultLifetime time.Duration
+	Now             func() time.Time
 }
 
 // Facts is an access.Facts that keeps the first fault of its store.
@@ -54,8 +57,11 @@ type Authorization struct {
 	Entitlements []string
 	AccessRev    string
 	Extra        []Extra
-	Lifetime     time.Duration
-	Alg          keys.Alg
+	// IssuedAt is settled before the facts are read: a revocation that comes in between, with the change that called for it,
+	// kills the token that was decided on what was true before.
+	IssuedAt time.Time
+	Lifetime time.Duration
+	Alg      keys.Alg
 }
 
 // ScopeEntitlements asks for the claim entitlements: what the subject may do in the organization, right by right.
@@ -71,6 +77,7 @@ func UserinfoAudience(issuer string) string { return issuer + "/userinfo" }
 // iam.Unavailable when it cannot be known.
 func (p *Policy) Authorize(ctx context.Context, r Request) (*Authorization, error) {
 	a := &Authorization{Grant: NewGrantID(), Client: r.Client, Subject: string(r.Client.ID)}
+	a.IssuedAt = p.IssuedAfter(p.Now(), iam.RevocationRef{Kind: iam.RevokedClient, ID: string(r.Client.ID)})
 	audiences, err := p.audiences(ctx, a, r)
 	if err != nil {
 		return nil, err
@@ -140,26 +147,32 @@ func (p *Policy) audience(ctx context.Context, c *iam.Client, id string) (*iam.A
 	return nil, iam.Refuse(iam.Invalid, "invalid_target", "this client may not ask for a token for that audience, or there is no such audience")
 }
 
-// scopes settles the scope. A client that lists scopes may ask for those, one that lists none for those of the audiences;
-// whoever asks for none gets what the client lists.
+// scopes settles the scope. A client that lists scopes may ask for those, one that lists none for those of the audiences; and no
+// client, whatever it lists, gets a scope for an audience that lists others. Whoever asks for none gets what the client lists.
 func (p *Policy) scopes(a *Authorization, r Request, audiences []*iam.Audience) error {
-	if len(r.Scopes) == 0 {
-		a.Scopes = r.Client.Scopes
-		return nil
+	may := func(s string) bool {
+		known, open := false, true
+		for _, aud := range audiences {
+			open = open && len(aud.Scopes) == 0
+			known = known || slices.Contains(aud.Scopes, s)
+		}
+		if len(r.Client.Scopes) == 0 {
+			return known
+		}
+		return slices.Contains(r.Client.Scopes, s) && (known || open)
 	}
-	a.Scopes = make([]string, 0, len(r.Scopes))
-	for _, s := range r.Scopes {
-		if slices.Contains(a.Scopes, s) {
-			continue
-		}
-		ok := s == ScopeEntitlements || slices.Contains(r.Client.Scopes, s)
-		if !ok && len(r.Client.Scopes) == 0 {
-			ok = slices.ContainsFunc(audiences, func(aud *iam.Audience) bool { return slices.Contains(aud.Scopes, s) })
-		}
-		if !ok {
+	asked, byDefault := r.Scopes, len(r.Scopes) == 0
+	if byDefault {
+		asked = r.Client.Scopes
+	}
+	for _, s := range asked {
+		switch {
+		case slices.Contains(a.Scopes, s):
+		case may(s) || s == ScopeEntitlements:
+			a.Scopes = append(a.Scopes, s)
+		case !byDefault:
 			return iam.Refuse(iam.Invalid, "invalid_scope", "this client may not ask for the scope %s", s)
 		}
-		a.Scopes = append(a.Scopes, s)
 	}
 	return nil
 }
@@ -184,6 +197,9 @@ func (p *Policy) organization(ctx context.Context, a *Authorization, r Request) 
 	if id == "" {
 		return nil
 	}
+	a.IssuedAt = p.IssuedAfter(a.IssuedAt, iam.RevocationRef{Kind: iam.RevokedClient, ID: string(r.Client.ID)},
+		iam.RevocationRef{Kind: iam.RevokedOrganization, ID: string(id)})
+	revision := p.Revision()
 	path, err := p.Directory.Path(ctx, id)
 	if err != nil {
 		return err
@@ -219,7 +235,7 @@ func (p *Policy) organization(ctx context.Context, a *Authorization, r Request) 
 	for _, x := range claims.Extra {
 		a.Extra = append(a.Extra, Extra(x))
 	}
-	a.AccessRev = accessRev(model, p.Revision())
+	a.AccessRev = accessRev(model, revision)
 	return nil
 }
 

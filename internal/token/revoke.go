@@ -8,11 +8,16 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 )
 
+// Marks writes revocations. Both methods return when the mark is durable. RevokeIssued kills every token issued so far.
+type Marks interface {
+	Revoke(ctx context.Context, r iam.Revocation) error
+	RevokeIssued(ctx context.Context, ref iam.RevocationRef, expires time.Time) error
+}
+
 // A Revoker ends tokens.
 type Revoker struct {
 	Inspector *Inspector
-	// Revoke writes a mark and returns when it is durable.
-	Revoke func(ctx context.Context, r iam.Revocation) error
+	Marks     Marks
 	// MaxLifetime is the longest life of any access token, ClockSkew how far a verifier's clock may be behind.
 	MaxLifetime, ClockSkew time.Duration
 	Now                    func() time.Time
@@ -21,7 +26,7 @@ type Revoker struct {
 // Token ends an access token of the calling client (RFC 7009 §2.1). A token that is none of ours, or has died, needs no ending:
 // that is success (§2.2). Another client's token is invalid_request and stays as it is.
 func (r *Revoker) Token(ctx context.Context, token string, caller *iam.Client) error {
-	t, err := r.Inspector.verify(token)
+	t, err := r.Inspector.verify(ctx, token)
 	if err != nil {
 		if iam.KindOf(err) == iam.Unauthenticated {
 			return nil
@@ -37,7 +42,7 @@ func (r *Revoker) Token(ctx context.Context, token string, caller *iam.Client) e
 // AnyToken ends an access token whoever it was issued to: the operator's right. It returns the token's id, and iam.NotFound when
 // the token is not a live one of ours.
 func (r *Revoker) AnyToken(ctx context.Context, token string) (string, error) {
-	t, err := r.Inspector.verify(token)
+	t, err := r.Inspector.verify(ctx, token)
 	if err != nil {
 		if iam.KindOf(err) == iam.Unauthenticated {
 			return "", iam.Errorf(iam.NotFound, "the token is not an access token of this issuer").WithCause(errors.Unwrap(err))
@@ -52,19 +57,17 @@ func (r *Revoker) claims(ctx context.Context, c *Claims) error {
 	if !r.Now().Before(end) {
 		return nil
 	}
-	return r.Revoke(ctx, iam.Revocation{RevocationRef: iam.RevocationRef{Kind: iam.RevokedToken, ID: c.ID}, ExpiresAt: end})
+	return r.Marks.Revoke(ctx, iam.Revocation{RevocationRef: iam.RevocationRef{Kind: iam.RevokedToken, ID: c.ID}, ExpiresAt: end})
 }
 
 // All ends every token issued so far to what ref names: a client, user, member, organization, session or key. A jti or a grant is
 // ended whole.
 func (r *Revoker) All(ctx context.Context, ref iam.RevocationRef) error {
-	now := r.Now()
-	// A token may carry an iat one second ahead of the clock, right after an earlier mark; so may the clock of another replica.
-	m := iam.Revocation{RevocationRef: ref, ExpiresAt: now.Add(r.MaxLifetime + 2*r.ClockSkew)}
+	// A token may carry an iat a little ahead of the clock, right after an earlier mark; so may the clock of another replica.
+	expires := r.Now().Add(r.MaxLifetime + 2*r.ClockSkew)
 	switch ref.Kind {
 	case iam.RevokedToken, iam.RevokedGrant, iam.RevokedKey:
-	default:
-		m.NotBefore = now
+		return r.Marks.Revoke(ctx, iam.Revocation{RevocationRef: ref, ExpiresAt: expires})
 	}
-	return r.Revoke(ctx, m)
+	return r.Marks.RevokeIssued(ctx, ref, expires)
 }

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -20,6 +21,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
 	"github.com/gatehouse-id/gatehouse/internal/kv/boltkv"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -43,11 +45,10 @@ type broker struct {
 	issuer    *token.Issuer
 	inspector *token.Inspector
 	log       *buffer
+	engine    *crashing
 
-	mu sync.Mutex
-	// beforeRevoke, when set, is asked before a mark is written.
-	beforeRevoke func(iam.RevocationRef) error
-	tokens       map[string]string
+	mu     sync.Mutex
+	tokens map[string]string
 }
 
 func start(t testing.TB) *broker {
@@ -56,7 +57,9 @@ func start(t testing.TB) *broker {
 	b := &broker{t: t, log: &buffer{}, tokens: make(map[string]string)}
 	engine, err := boltkv.Open(filepath.Join(t.TempDir(), "gatehouse.db"), boltkv.Options{})
 	check(t, err)
-	b.store = store.New(engine, store.Options{Lease: 2 * time.Second, Budget: 5 * time.Second, CacheEntries: 10_000, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	b.engine = &crashing{Store: engine}
+	b.engine.left.Store(-1)
+	b.store = store.New(b.engine, store.Options{Lease: 2 * time.Second, Budget: 5 * time.Second, CacheEntries: 10_000, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	ready, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -75,26 +78,16 @@ func start(t testing.TB) *broker {
 	check(t, err)
 	model := func(name string) *access.Model { m, _ := access.Preset(name); return m }
 	b.inspector = &token.Inspector{Issuer: issuer, Ring: func() *keys.Ring { return ring }, Revocations: b.store, Directory: b.store, Now: time.Now}
-	b.issuer = &token.Issuer{Issuer: issuer, Ring: b.inspector.Ring, IssuedAfter: b.store.IssuedAfter, Now: time.Now}
+	b.issuer = &token.Issuer{Issuer: issuer, Ring: b.inspector.Ring, Now: time.Now}
 	b.policy = &token.Policy{
 		Issuer: issuer, Directory: b.store, DefaultLifetime: iam.DefaultTokenLifetime, Model: model,
 		Facts:    func(ctx context.Context) token.Facts { return b.store.Facts(ctx) },
-		Revision: func() uint64 { return uint64(b.store.Revision()) },
+		Revision: func() uint64 { return uint64(b.store.Revision()) }, IssuedAfter: b.store.IssuedAfter, Now: time.Now,
 	}
-	revoker := &token.Revoker{Inspector: b.inspector, Revoke: b.store.Revoke, MaxLifetime: iam.MaxTokenLifetime, ClockSkew: time.Minute, Now: time.Now}
+	revoker := &token.Revoker{Inspector: b.inspector, Marks: b.store, MaxLifetime: iam.MaxTokenLifetime, ClockSkew: time.Minute, Now: time.Now}
 	b.directory = &directory.Service{
 		Store: b.store, Secrets: b.hasher, Models: model, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: time.Now,
-		Revoke: func(ctx context.Context, ref iam.RevocationRef) error {
-			b.mu.Lock()
-			before := b.beforeRevoke
-			b.mu.Unlock()
-			if before != nil {
-				if err := before(ref); err != nil {
-					return err
-				}
-			}
-			return revoker.All(ctx, ref)
-		},
+		Revoke: revoker.All,
 	}
 	server := &adminapi.Server{
 		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker,
@@ -123,6 +116,26 @@ func (b *broker) seed(ctx context.Context) {
 		}
 		return errors.Join(errs...)
 	}))
+}
+
+// A crashing engine writes a number of transactions of the directory and then no more, as if the process had ended there.
+type crashing struct {
+	kv.Store
+	left atomic.Int64 // negative: it does not crash
+}
+
+var errCrash = errors.New("the process has ended")
+
+func (e *crashing) Apply(ctx context.Context, u kv.Unit, tx kv.Tx) (kv.Result, error) {
+	for {
+		left := e.left.Load()
+		if left == 0 {
+			return kv.Result{}, errCrash
+		}
+		if left < 0 || e.left.CompareAndSwap(left, left-1) {
+			return e.Store.Apply(ctx, u, tx)
+		}
+	}
 }
 
 // ringKeys behaves like the ring of a broker as far as the API shows.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"reflect"
 	"strings"
-	"unicode/utf8"
 
 	"github.com/danielgtaylor/huma/v2"
 	"github.com/danielgtaylor/huma/v2/adapters/humamux"
@@ -141,9 +140,6 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	}
 	if err := who.admit(r.Method); err != nil {
 		return err
-	}
-	if !utf8.ValidString(r.URL.Path) || strings.ContainsFunc(r.URL.Path, func(c rune) bool { return c < 0x20 || c == 0x7f }) {
-		return malformed("the path is not printable UTF-8")
 	}
 	if err := checkBody(r); err != nil {
 		return err

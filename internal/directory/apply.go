@@ -16,7 +16,7 @@ const codeDocuments = "invalid_documents"
 
 // Apply makes documents true and returns what that took, or would take. First everything is tried on paper: a fault of any
 // document, and there may be many in the answer, leaves all as it is. Then the steps are done one by one, each a transaction
-// after which every invariant holds; an interrupted Apply is finished by the next.
+// after which every invariant holds; an interrupted Apply is finished by the next, one that others got in the way of by itself.
 func (s *Service) Apply(ctx context.Context, by access.Actor, r apiv1.ApplyRequest) (apiv1.Plan, error) {
 	if by.Authority == access.ByModel {
 		return apiv1.Plan{}, iam.Errorf(iam.Forbidden, "applying documents: only an operator may")
@@ -27,14 +27,48 @@ func (s *Service) Apply(ctx context.Context, by access.Actor, r apiv1.ApplyReque
 			return apiv1.Plan{}, err
 		}
 	}
-	p, err := s.paper(ctx, by, func(p *plan) error { return newSet(p, r).planAll() })
-	if err != nil {
-		return apiv1.Plan{}, err
-	}
-	if !r.DryRun {
+	var changes []apiv1.Change
+	for plans := 1; ; plans++ {
+		p, err := s.paper(ctx, by, func(p *plan) error { return newSet(p, r).planAll() })
+		if err != nil {
+			return apiv1.Plan{}, err
+		}
+		changes = addLines(changes, p.changes)
+		if r.DryRun {
+			return apiv1.Plan{Changes: changes}, nil
+		}
 		err = s.carryOut(ctx, p)
+		if err == nil || plans == maxPlans || !refused(err) {
+			return apiv1.Plan{Changes: changes}, err
+		}
+		// It was good on paper, so somebody else has changed the directory since, for instance another replica that starts with
+		// the same documents. What is done is done; the next plan has the rest, or the fault.
 	}
-	return apiv1.Plan{Changes: p.changes}, err
+}
+
+// maxPlans bounds how often Apply plans anew.
+const maxPlans = 5
+
+// refused reports whether err is a refusal of what was asked, which a look at the directory as it is now may not repeat.
+func refused(err error) bool {
+	switch iam.KindOf(err) {
+	case iam.NotFound, iam.Conflict, iam.Invalid, iam.Forbidden:
+		return true
+	}
+	return false
+}
+
+// addLines adds the lines of a further plan about resources that had none.
+func addLines(lines, more []apiv1.Change) []apiv1.Change {
+	if lines == nil {
+		return more
+	}
+	for _, c := range more {
+		if !slices.ContainsFunc(lines, func(l apiv1.Change) bool { return l.Kind == c.Kind && l.Name == c.Name }) {
+			lines = append(lines, c)
+		}
+	}
+	return lines
 }
 
 // A set is the documents of one request while they are planned.

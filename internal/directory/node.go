@@ -103,11 +103,7 @@ func (s *Service) UpdateNode(ctx context.Context, by access.Actor, ref string, s
 		if err != nil {
 			return err
 		}
-		parent, err := w.Node(n.Parent)
-		if err != nil {
-			return err
-		}
-		if _, err := w.ensureNode(parent, n.Name, &spec, nil, e); err != nil {
+		if _, err := w.changeNode(n, nil, &spec, e); err != nil {
 			return err
 		}
 		if n, err = w.Node(n.ID); err == nil {
@@ -235,11 +231,16 @@ func (w *work) ensureNode(parent *iam.Node, name string, spec *apiv1.NodeSpec, f
 		}
 		return w.createNode(parent, name, level, spec, first)
 	}
+	return w.changeNode(old, parent, spec, e)
+}
+
+// changeNode makes a node that is there what the spec says. parent, unless it is nil, is where it must stand.
+func (w *work) changeNode(old, parent *iam.Node, spec *apiv1.NodeSpec, e Expect) (diff, error) {
 	before, err := w.showNode(old)
 	if err != nil {
 		return diff{}, err
 	}
-	if err := e.check(true, string(level), name, before.ETag); err != nil {
+	if err := e.check(true, string(old.Level), old.Name, before.ETag); err != nil {
 		return diff{}, err
 	}
 	_, m, err := w.at(old.ID)

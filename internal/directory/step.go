@@ -8,6 +8,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
 // A plan tries steps on paper: each sees what those before it would have written. Those that change something are then done,
@@ -76,28 +77,44 @@ func (p *plan) note(d diff) {
 // paper runs ask on a plan of the store as it is and returns the plan.
 func (s *Service) paper(ctx context.Context, by access.Actor, ask func(p *plan) error) (*plan, error) {
 	var p *plan
-	err := s.view(ctx, func(w *work) error {
-		w.by = by
-		w.ids = make(map[string]string)
+	err := s.Store.Paper(ctx, func(tx *store.Tx) error {
+		w := &work{Tx: tx, s: s, ctx: ctx, by: by, dry: true, ids: make(map[string]string)}
 		p = &plan{work: w, changes: []apiv1.Change{}}
 		return ask(p)
 	})
 	return p, err
 }
 
-// carryOut does the steps of a plan. What is read and decided is read and decided anew in each.
+// maxDue is how many tokens' ends wait for the steps to come. They wait so that several steps about one subject end its tokens
+// once: marks on the same subject are a second apart.
+const maxDue = 256
+
+// carryOut does the steps of a plan. What is read and decided is read and decided anew in each. Whether or not all are done, the
+// tokens that those which are done call for have ended when it returns.
 func (s *Service) carryOut(ctx context.Context, p *plan) error {
-	for _, st := range p.steps {
-		err := s.update(ctx, p.by, func(w *work) error {
+	var due []iam.RevocationRef
+	for _, step := range p.steps {
+		ends, err := s.commit(ctx, p.by, func(w *work) error {
 			w.ids = p.ids
-			_, err := st(w)
+			_, err := step(w)
 			return err
 		})
 		if err != nil {
-			return err
+			return errors.Join(err, s.pay(ctx, due))
+		}
+		for _, r := range ends {
+			if !slices.Contains(due, r) {
+				due = append(due, r)
+			}
+		}
+		if len(due) >= maxDue {
+			if err := s.pay(ctx, due); err != nil {
+				return err
+			}
+			due = nil
 		}
 	}
-	return nil
+	return s.pay(ctx, due)
 }
 
 // execute plans and does.

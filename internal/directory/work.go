@@ -69,7 +69,16 @@ var errOweFirst = errors.New("too many marks for one transaction")
 
 // update does one work. When it returns nil, the change and the end of the tokens that it calls for are durable.
 func (s *Service) update(ctx context.Context, by access.Actor, do func(w *work) error) error {
-	var ends []iam.RevocationRef
+	ends, err := s.commit(ctx, by, do)
+	if err != nil {
+		return err
+	}
+	return s.pay(ctx, ends)
+}
+
+// commit does one work and returns whose tokens end with it. That is written with the change, so that Settle ends them if
+// nobody else does.
+func (s *Service) commit(ctx context.Context, by access.Actor, do func(w *work) error) (ends []iam.RevocationRef, err error) {
 	owed := make(map[iam.RevocationRef]bool)
 	attempt := func(tx *store.Tx) error {
 		w := &work{Tx: tx, s: s, ctx: ctx, by: by}
@@ -95,20 +104,15 @@ func (s *Service) update(ctx context.Context, by access.Actor, do func(w *work) 
 	for {
 		err := s.Store.Update(ctx, attempt)
 		if !errors.Is(err, errOweFirst) {
-			if err != nil {
-				return err
-			}
-			break
+			return ends, err
 		}
 		if err := s.owe(ctx, ends); err != nil {
-			return err
+			return nil, err
 		}
 		for _, r := range ends {
 			owed[r] = true
 		}
 	}
-	// The caller may have gone; the tokens end all the same.
-	return s.pay(context.WithoutCancel(ctx), ends)
 }
 
 // owe notes marks ahead of the change that calls for them. One that is paid before the change is made does no harm.
@@ -129,8 +133,9 @@ func (s *Service) owe(ctx context.Context, refs []iam.RevocationRef) error {
 	return nil
 }
 
-// pay writes the marks that are owed and forgets the debts.
+// pay writes the marks that are owed and forgets the debts. The caller may have gone; the tokens end all the same.
 func (s *Service) pay(ctx context.Context, refs []iam.RevocationRef) error {
+	ctx = context.WithoutCancel(ctx)
 	for part := range slices.Chunk(refs, maxDebts) {
 		err := s.Store.Update(ctx, func(tx *store.Tx) error {
 			for _, r := range part {

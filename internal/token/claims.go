@@ -33,7 +33,8 @@ type Claims struct {
 	Extra        []Extra      `json:"-"`
 }
 
-// An Extra is a claim that an access model adds.
+// An Extra is a claim that an access model adds. Its name has a colon in it, which no claim of ours and no member of an
+// introspection answer has (RFC 7519 §4.2); a token with another one is never issued.
 type Extra struct{ Name, Value string }
 
 // Grant returns the id of the grant that the token was issued for.
@@ -125,7 +126,10 @@ func (c *Claims) appendJSON(b []byte) ([]byte, error) {
 	}
 	b = appendMember(b, "access_rev", c.AccessRev)
 	b = appendMember(b, "sid", c.SessionID)
-	for _, x := range c.Extra {
+	for i, x := range c.Extra {
+		if !strings.Contains(x.Name, ":") || slices.ContainsFunc(c.Extra[:i], func(o Extra) bool { return o.Name == x.Name }) {
+			return nil, iam.Errorf(iam.Internal, "the access model's claim %q would stand for another claim", x.Name)
+		}
 		b = appendMember(b, x.Name, x.Value)
 	}
 	b = append(b, '}')

@@ -56,8 +56,8 @@ type inspected struct {
 	kid     string
 }
 
-// Access returns the claims of an access token that holds now and is meant for this audience. Its error is invalid_token, or
-// iam.Unavailable when it cannot be known.
+// Access returns the claims of an access token that holds now and is meant for this audience; they are shared: read only. Its
+// error is invalid_token, or iam.Unavailable when it cannot be known.
 func (i *Inspector) Access(ctx context.Context, token, audience string) (*Claims, error) {
 	t, err := i.inspect(ctx, token)
 	if err != nil {
@@ -127,7 +127,10 @@ func (i *Inspector) inspect(ctx context.Context, token string) (*inspected, erro
 	if revoked {
 		return nil, inactive("revoked")
 	}
-	return t, i.holds(ctx, t.claims)
+	if err := i.holds(ctx, t.claims); err != nil {
+		return nil, err
+	}
+	return t, nil
 }
 
 // holds checks that whom the token speaks for may still act: a client, user or organization that was disabled or removed ends

@@ -85,7 +85,10 @@ func (p *Policy) Authorize(ctx context.Context, r Request) (*Authorization, erro
 	if err := p.scopes(a, r, audiences); err != nil {
 		return nil, err
 	}
-	return a, p.organization(ctx, a, r)
+	if err := p.organization(ctx, a, r); err != nil {
+		return nil, err
+	}
+	return a, nil
 }
 
 // audiences settles aud, the life and the algorithm: the shortest life of all audiences, and one algorithm that all accept.

@@ -40,7 +40,7 @@ func (r *Revoker) Token(ctx context.Context, token string, caller *iam.Client) e
 }
 
 // AnyToken ends an access token whoever it was issued to: the operator's right. It returns the token's id, and iam.NotFound when
-// the token is not a live one of ours.
+// the token is none of ours. One that has died needs no ending.
 func (r *Revoker) AnyToken(ctx context.Context, token string) (string, error) {
 	t, err := r.Inspector.verify(ctx, token)
 	if err != nil {

@@ -197,7 +197,7 @@ func (a *App) install(ctx context.Context, sealer *keys.Sealer) (*secret.Hasher,
 		}
 		s := setup{issuer: c.Issuer, dev: c.Dev, operator: c.Dev, algs: algorithms(c), policy: policyOf(c)}
 		if c.Dev {
-			if s.secret, err = secretFile(filepath.Join(o.DataDir, "operator.secret"), newClientSecret); err != nil {
+			if s.secret, err = operatorSecret(filepath.Join(o.DataDir, "operator.secret")); err != nil {
 				return nil, err
 			}
 		}

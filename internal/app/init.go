@@ -39,8 +39,8 @@ func Init(ctx context.Context, c *config.Config, o InitOptions) (err error) {
 		return fmt.Errorf("this store was set up on %s for %s: nothing was changed", inst.CreatedAt.Format(time.DateOnly), inst.Issuer)
 	}
 	s := setup{issuer: c.Issuer, operator: true, algs: algorithms(c), policy: policyOf(c)}
-	if s.secret, err = secretFile(o.SecretFile, newClientSecret); err != nil {
-		return fmt.Errorf("operator's secret: %w", err)
+	if s.secret, err = operatorSecret(o.SecretFile); err != nil {
+		return err
 	}
 	made, err := initialise(ctx, st, sealer, s, time.Now())
 	if err != nil {

@@ -34,7 +34,7 @@ type setup struct {
 	policy   keys.Policy
 }
 
-// open returns the installation, and the hasher under its pepper. nil without an error: the store was never set up.
+// openInstallation returns the installation, and the hasher under its pepper. nil without an error: the store was never set up.
 func openInstallation(ctx context.Context, st *store.Store, sealer *keys.Sealer) (*store.Installation, *secret.Hasher, error) {
 	inst, err := st.Installation(ctx)
 	if err != nil || inst == nil {
@@ -101,6 +101,19 @@ func initialise(ctx context.Context, st *store.Store, sealer *keys.Sealer, s set
 		})
 	})
 	return made && err == nil, err
+}
+
+// operatorSecret returns the operator's secret from its file, or makes it. What else lies there, a word that somebody chose, must
+// not become the key to everything.
+func operatorSecret(path string) (string, error) {
+	value, err := secretFile(path, newClientSecret)
+	if err != nil {
+		return "", fmt.Errorf("the operator's secret: %w", err)
+	}
+	if !secret.WellFormed(value) {
+		return "", fmt.Errorf("the operator's secret: %s holds something else: name a file that does not exist", path)
+	}
+	return value, nil
 }
 
 // secretFile returns the secret in a file, or makes one and writes it there, on the disk and readable by nobody else, before

@@ -141,6 +141,9 @@ func TestRotatedSecretEndsAtItsDeadline(t *testing.T) {
 // CLI-24: a flood of wrong secrets is slowed down and never locks the client out.
 func TestFloodOfWrongSecretsLocksNobodyOut(t *testing.T) {
 	b := start(t)
+	if a := basic(b, "short", "hunter2-imported", false); a.Status != http.StatusOK {
+		t.Fatalf("short secret before the flood: got %s", a)
+	}
 	var statuses []int
 	for range 200 {
 		statuses = append(statuses, b.Post("/oauth/token", cc("client_secret", "wrong-secret-0123456789abcdef0123456789")...).Status)
@@ -154,5 +157,8 @@ func TestFloodOfWrongSecretsLocksNobodyOut(t *testing.T) {
 	}
 	if a := b.Post("/oauth/token", cc()...); a.Status != http.StatusOK {
 		t.Errorf("the right secret during the flood: got %s", a)
+	}
+	if a := basic(b, "short", "hunter2-imported", false); a.Status != http.StatusOK {
+		t.Errorf("the right short secret during the flood: got %s", a)
 	}
 }

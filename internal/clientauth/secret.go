@@ -10,9 +10,8 @@ import (
 // authenticateSecret is client_secret_basic and client_secret_post. A secret matches if any of the client's live ones does; all
 // are compared, so that time does not tell which. client may be nil.
 func (a *Authenticator) authenticateSecret(ctx context.Context, client *iam.Client, cred Credentials, source string) error {
-	slowRefused := a.Failures.exhausted(source, a.Now())
 	if client == nil || len(client.Secrets) == 0 {
-		if slowRefused {
+		if a.Failures.exhausted(source, a.Now()) {
 			return errInvalidClient
 		}
 		for _, presented := range cred.forms() {
@@ -22,28 +21,31 @@ func (a *Authenticator) authenticateSecret(ctx context.Context, client *iam.Clie
 		}
 		return errInvalidClient
 	}
-	matched := false
+	matched, refusal := false, errInvalidClient
 	now := a.Now()
 	for i := range client.Secrets {
 		s := &client.Secrets[i]
-		// A source that keeps failing does not get a slow hash computed for it any more.
-		if slowRefused && secret.Slow(s.Hash) {
-			continue
+		// A source that keeps failing gets no slow hash computed any more; a secret that was right before still is.
+		verify := a.Secrets.Verify
+		if secret.Slow(s.Hash) && a.Failures.exhausted(source, now) {
+			verify = a.Secrets.Remembers
 		}
-		live := s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt)
 		for _, presented := range cred.forms() {
-			ok, err := a.Secrets.Verify(ctx, s.Hash, presented)
-			if err != nil {
+			ok, err := verify(ctx, s.Hash, presented)
+			if iam.KindOf(err) == iam.Unavailable {
 				return err
 			}
+			if err != nil { // one record that cannot be read must not take the client's other secrets with it
+				refusal = refusal.WithCause(err)
+			}
 			if ok {
-				matched = matched || live
+				matched = matched || s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt)
 				break
 			}
 		}
 	}
 	if !matched || !acceptsSecret(client, cred.Method) {
-		return errInvalidClient
+		return refusal
 	}
 	return nil
 }

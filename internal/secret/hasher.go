@@ -113,6 +113,17 @@ func (h *Hasher) Verify(ctx context.Context, hash, secret string) (bool, error) 
 	return ok, err
 }
 
+// Remembers is Verify without the argon2id: it reports whether secret has been found to be the one that hash was made of. Its error
+// is nil.
+func (h *Hasher) Remembers(_ context.Context, hash, secret string) (bool, error) {
+	if secret == "" || len(secret) > MaxLength {
+		return false, nil
+	}
+	state := h.keyed.Get().(*keyedState)
+	defer h.keyed.Put(state)
+	return h.memo.matches(hash, state.encode(secret)), nil
+}
+
 // Dummy does what Verify would have done, had there been a client of that id: call it when there is none, or none with a
 // secret, and refuse the caller in the same words. It costs a keyed hash. Once client secrets hashed with argon2id are about
 // (see HasSlow), it costs an argon2id for every second id, always the same ones on every replica, so that neither a slow nor a

@@ -1,11 +1,13 @@
 package main
 
 import (
+	"log/slog"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
 
 	"github.com/gatehouse-id/gatehouse/internal/app"
+	"github.com/gatehouse-id/gatehouse/internal/kv/rediskv"
 )
 
 func (p *program) initCommand() *cobra.Command {
@@ -24,6 +26,7 @@ mode 0600. With that file the other verbs sign in.`,
 			if err != nil {
 				return err
 			}
+			rediskv.LogTo(slog.New(slog.DiscardHandler)) // the error says it
 			return app.Init(cmd.Context(), c, app.InitOptions{SecretFile: secretFile, Out: p.out})
 		},
 	}

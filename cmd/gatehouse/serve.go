@@ -9,6 +9,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/app"
 	"github.com/gatehouse-id/gatehouse/internal/config"
+	"github.com/gatehouse-id/gatehouse/internal/kv/rediskv"
 )
 
 // defaultData is the folder of what serve --dev and init leave for the command line.
@@ -40,8 +41,10 @@ A store that was never set up is refused with 'run gatehouse init', unless --dev
 			if err != nil {
 				return err
 			}
+			log := newLog(p.err, c.Log)
+			rediskv.LogTo(log)
 			server, err := app.New(cmd.Context(), app.Options{
-				Config: c, DataDir: source.data, Apply: documents, Log: newLog(p.err, c.Log), Out: p.out,
+				Config: c, DataDir: source.data, Apply: documents, Log: log, Out: p.out,
 			})
 			if err != nil {
 				return err

@@ -64,10 +64,10 @@ func listensOnLoopback(address string) bool {
 
 func (l *loader) checkIssuer() {
 	c := l.config
-	if l.bad["issuer"] {
+	if l.bad["issuer"] || c.Issuer == "" && c.Dev && l.bad["listen"] {
 		return
 	}
-	if c.Issuer == "" && c.Dev && !l.bad["listen"] {
+	if c.Issuer == "" && c.Dev {
 		c.Issuer = "http://" + c.Listen
 		l.origins["issuer"] = "dev"
 	}

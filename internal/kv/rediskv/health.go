@@ -27,6 +27,7 @@ func (s *Store) Health(ctx context.Context) (kv.Health, error) {
 		if err != nil {
 			return kv.Health{}, fault(ctx, fmt.Errorf("%s: %w", s.name(srv), err))
 		}
+		srv.breaker.answered() // whoever hears that the server is well will send it work at once
 		if reason := s.refusal(in); reason != "" {
 			return kv.Health{}, fmt.Errorf("%w: %s %s", kv.ErrUnavailable, s.name(srv), reason)
 		}

@@ -26,7 +26,10 @@ const (
 )
 
 // A page is a Markdown page's blocks of shell, by the heading they stand under.
-type page map[string][]string
+type page map[string][]block
+
+// A block is what a reader pastes, and what the page says that it prints; "" when it says nothing.
+type block struct{ shell, prints string }
 
 func readPage(t testing.TB, name string) page {
 	t.Helper()
@@ -34,19 +37,24 @@ func readPage(t testing.TB, name string) page {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, heading := page{}, ""
-	var block []string
-	inside := false
+	p, heading, fence, inside := page{}, "", "", false
+	var lines []string
 	for line := range strings.Lines(string(text)) {
 		line = strings.TrimSuffix(line, "\n")
+		language, isFence := strings.CutPrefix(line, "```")
 		switch {
-		case inside && line == "```":
-			p[heading] = append(p[heading], strings.Join(block, "\n"))
-			block, inside = nil, false
+		case inside && isFence:
+			inside = false
+			content, blocks := strings.Join(lines, "\n"), p[heading]
+			if fence == "sh" {
+				p[heading] = append(blocks, block{shell: content})
+			} else if len(blocks) > 0 && blocks[len(blocks)-1].prints == "" {
+				blocks[len(blocks)-1].prints = content
+			}
+		case isFence:
+			inside, fence, lines = true, language, nil
 		case inside:
-			block = append(block, line)
-		case line == "```sh":
-			inside = true
+			lines = append(lines, line)
 		case strings.HasPrefix(line, "## "):
 			heading = strings.TrimPrefix(line, "## ")
 		}
@@ -55,12 +63,39 @@ func readPage(t testing.TB, name string) page {
 }
 
 // blocks returns the blocks under a heading, which must be so many.
-func (p page) blocks(t testing.TB, heading string, n int) []string {
+func (p page) blocks(t testing.TB, heading string, n int) []block {
 	t.Helper()
 	if len(p[heading]) != n {
 		t.Fatalf("README.md has %d blocks of shell under %q, want %d; headings: %q", len(p[heading]), heading, n, slices.Sorted(maps.Keys(p)))
 	}
 	return p[heading]
+}
+
+// volatile are what no two runs print alike, quoted as in a pattern, and what stands for them there.
+var volatile = []struct {
+	text    *regexp.Regexp
+	pattern string
+}{
+	{regexp.MustCompile(`…[\w-]*`), `.*`}, // left out, and a token's end
+	{regexp.MustCompile(`\d\d:\d\d:\d\d`), `\d\d:\d\d:\d\d`},
+	{regexp.MustCompile(`\d{10,}`), `\d{10,}`},
+	{regexp.MustCompile(`n_[a-z0-9]+`), `n_[a-z0-9]+`},
+	{regexp.MustCompile(`"jti": "[^"]*"`), `"jti": "[\w.-]+"`},
+}
+
+// wantPrints compares what a block printed with what the page says.
+func (b block) wantPrints(t testing.TB, got string) {
+	t.Helper()
+	if b.prints == "" {
+		t.Errorf("the page does not say what this prints:\n%s", b.shell)
+	}
+	pattern := regexp.QuoteMeta(b.prints)
+	for _, v := range volatile {
+		pattern = v.text.ReplaceAllLiteralString(pattern, v.pattern)
+	}
+	if !regexp.MustCompile(`^` + pattern + `\n?$`).MatchString(got) {
+		t.Errorf("the page says that it prints\n%s\nand it prints\n%s", b.prints, got)
+	}
 }
 
 // checkout makes a site look like a checkout in which `make build` has run: what README's commands name is there, data/ is not.
@@ -162,11 +197,15 @@ func readme(t *testing.T, s *site) {
 func walk(t *testing.T, issue, ask *site) {
 	t.Helper()
 	blocks := readPage(t, "README.md").blocks(t, "A token in one minute", 3)
-	checkTokenAnswer(t, issue.paste(blocks[0]))
-	checkAccepted(t, issue.paste(blocks[1]))
+	onPage := func(out string) string { return strings.ReplaceAll(out, issue.address, pageAddress) }
+	answer, verdict := issue.paste(blocks[0].shell), issue.paste(blocks[1].shell)
+	checkTokenAnswer(t, answer)
+	blocks[0].wantPrints(t, onPage(answer))
+	checkAccepted(t, verdict)
+	blocks[1].wantPrints(t, onPage(verdict))
 
 	script := ""
-	for line := range strings.Lines(blocks[2]) {
+	for line := range strings.Lines(blocks[2].shell) {
 		if strings.Contains(line, "/oauth/introspect") || strings.Contains(line, "/oauth/revoke") {
 			line = strings.ReplaceAll(line, pageAddress, ask.address)
 		}
@@ -174,6 +213,7 @@ func walk(t *testing.T, issue, ask *site) {
 	}
 	var before, after map[string]any
 	out := issue.paste(script)
+	blocks[2].wantPrints(t, onPage(out))
 	parts := regexp.MustCompile(`(?s)^(\{.*?\})\n?200\n(\{.*\})\n?$`).FindStringSubmatch(out)
 	if parts == nil {
 		t.Fatalf("introspect, revoke, introspect printed %q, want an answer, 200 and an answer", out)
@@ -247,7 +287,7 @@ func printedLines(t *testing.T, p *process) {
 func commandLine(t *testing.T, s *site) {
 	t.Helper()
 	blocks := readPage(t, "README.md").blocks(t, "Clients, organizations and the rest", 1)
-	out := s.paste(blocks[0])
+	out := s.paste(blocks[0].shell)
 	if !strings.Contains(out, "dev-client") {
 		t.Errorf("the command line printed %q, want dev-client among the clients of acme", out)
 	}
@@ -260,7 +300,7 @@ func commandLine(t *testing.T, s *site) {
 // when it is revoked at one.
 func TestReadmeWithTwoReplicas(t *testing.T) {
 	t.Parallel()
-	block := readPage(t, "README.md").blocks(t, "More than one replica", 1)[0]
+	block := readPage(t, "README.md").blocks(t, "More than one replica", 1)[0].shell
 	block = strings.ReplaceAll(block, "\\\n", "")
 	a := checkout(t)
 	b := &site{t: t, dir: a.dir, environment: map[string]string{}}
@@ -315,7 +355,7 @@ func TestReadmeWithTwoReplicas(t *testing.T) {
 func TestReadmeOutsideDevelopment(t *testing.T) {
 	t.Parallel()
 	tool(t, "openssl", "apt-get install openssl")
-	block := readPage(t, "README.md").blocks(t, "Outside development", 1)[0]
+	block := readPage(t, "README.md").blocks(t, "Outside development", 1)[0].shell
 	s := checkout(t)
 	s.environment["PATH"] = os.Getenv("PATH")
 	end := strings.LastIndex(block, "\n")

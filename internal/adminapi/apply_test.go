@@ -228,7 +228,7 @@ func TestInterruptedApplyIsFinished(t *testing.T) {
 	ctx := t.Context()
 	// The second state takes rights away: owners swap, a client loses its role, a person goes.
 	acme := strings.NewReplacer("password: {value: correct horse}, ", "", ", {name: spare, value: short-canary}", "").Replace(acme) // slow hashes
-	swapped := strings.NewReplacer("{user: bob, role: writer}, {user: alice, role: owner}", "{user: bob, role: owner}, {user: alice, role: reader}",
+	swapped := strings.NewReplacer("{user: bob, role: writer}, {user: alice, role: owner}", "{user: alice, role: reader}, {user: bob, role: owner}",
 		"role: writer\n", "role: reader\n").Replace(acme)
 	for crash := int64(0); ; crash++ {
 		b := start(t)

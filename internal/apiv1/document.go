@@ -136,6 +136,9 @@ func article(t reflect.Type) string {
 
 // WriteDocuments writes documents as a YAML stream that ParseDocuments reads.
 func WriteDocuments(w io.Writer, docs []Document) error {
+	if len(docs) == 0 {
+		return nil // the encoder fails when it has nothing to end
+	}
 	enc := yaml.NewEncoder(w)
 	enc.SetIndent(2)
 	for i := range docs {

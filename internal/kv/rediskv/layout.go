@@ -27,8 +27,6 @@ const (
 	maxExpiry = 9_999_999_999_999 // ms that fit 13 digits: the year 2286
 )
 
-func (s *Store) unitPrefix(u kv.Unit) string { return s.cfg.Namespace + "{" + string(u) + "}" }
-
 func (s *Store) recordKey(u kv.Unit, k kv.Key) string {
 	return s.cfg.Namespace + "{" + string(u) + "}r:" + k.Coll.Name + ":" + k.ID
 }

@@ -255,7 +255,9 @@ func TestCacheAnswersOnlyWithinItsLease(t *testing.T) {
 	e := &faulty{Store: engine(t)}
 	s := replica(t, e, func(o *store.Options) { o.Lease, o.Budget = 400*time.Millisecond, 100*time.Millisecond })
 	org := organization("acme")
+	before := s.Revision()
 	must(t, s.Update(ctx, func(tx *store.Tx) error { return tx.PutNode(org) }))
+	eventually(t, time.Second, "the change comes back by the log", func() bool { return s.Revision() > before })
 	if _, err := s.Node(ctx, org.ID); err != nil {
 		t.Fatal(err)
 	}

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/clientauth"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/secret"
 )
 
 // A client that proves who it is is returned; everybody else gets the same refusal (RFC 6749 §5.2).
@@ -167,6 +168,24 @@ func TestUnknownAndKnownClientsTakeTheSameHashPath(t *testing.T) {
 	}
 	if slow == 0 || slow == 8 {
 		t.Errorf("%d of 8 unknown ids are slow, want some and not all", slow)
+	}
+}
+
+// A stored hash that cannot be read takes none of the client's other secrets with it, and its fault is for the log alone.
+func TestUnreadableHashEndsOnlyItsOwnSecret(t *testing.T) {
+	w := newWorld(t)
+	c := w.client("ci", oldSecret, goodSecret)
+	c.Secrets[0].Hash = "$argon2id$damaged"
+	if got, err := w.basic("ci", goodSecret); got != c || err != nil {
+		t.Errorf("the other secret: got %v, %v, want the client", got, err)
+	}
+	var fault *iam.Error
+	got, err := w.basic("ci", oldSecret)
+	if got != nil || !errors.As(err, &fault) || fault.Code != "invalid_client" || !errors.Is(err, secret.ErrMalformed) {
+		t.Errorf("the damaged one: got %v, %v, want invalid_client because of %v", got, err, secret.ErrMalformed)
+	}
+	if _, unknown := w.basic("nobody", oldSecret); fault != nil && unknown.Error() != fault.WithCause(nil).Error() {
+		t.Errorf("the damaged one: got %q, an unknown client gets %q", fault.Message, unknown)
 	}
 }
 

@@ -96,6 +96,30 @@ func TestExhaustedSourceNeverCostsASlowHash(t *testing.T) {
 	}
 }
 
+// A slow secret that was right before is right for an exhausted source too, from memory.
+func TestExhaustedSourceKeepsASecretThatWasRight(t *testing.T) {
+	w := newWorld(t)
+	short := w.client("short", shortSecret)
+	if got, err := w.basic("short", shortSecret); got != short || err != nil {
+		t.Fatalf("got %v, %v, want the client", got, err)
+	}
+	w.exhaust(source)
+	ctx := &counted{Context: t.Context()}
+	for text, want := range map[string]*iam.Client{shortSecret: short, "hunter3-imported": nil} {
+		got, err := w.Authenticate(ctx, w.parse(basic("short", text), nil), source)
+		if got != want || (err == nil) != (want != nil) {
+			t.Errorf("%q: got %v, %v, want %v", text, got, err, want)
+		}
+	}
+	short.Secrets[0].ExpiresAt = now
+	if got, err := w.basic("short", shortSecret); got != nil || iam.CodeOf(err) != "slow_down" {
+		t.Errorf("remembered and expired: got %v, %v, want slow_down", got, err)
+	}
+	if ctx.n > 0 {
+		t.Errorf("%d argon2id were computed", ctx.n)
+	}
+}
+
 // A source is an IPv4 address or a /64 of IPv6, however it is written.
 func TestSourceIsWhatOneSubscriberOwns(t *testing.T) {
 	for _, c := range []struct {

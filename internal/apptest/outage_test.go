@@ -37,7 +37,12 @@ func TestOutageOfRedis(t *testing.T) {
 
 			outage.begin(redis)
 			began := time.Now()
+			var asking sync.WaitGroup // while the client is still known, and no revocation is
+			asking.Go(func() { o.inspect(t, o.live, "503") })
+			asking.Go(func() { o.inspect(t, o.dead, "503") })
+			asking.Go(func() { o.revoke(t, o.doubtful, http.StatusServiceUnavailable) })
 			o.untilRefused(t, began)
+			asking.Wait()
 			o.during(t)
 			o.underLoad(t, idle)
 			outage.end(redis)

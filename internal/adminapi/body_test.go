@@ -2,6 +2,8 @@ package adminapi_test
 
 import (
 	"encoding/json"
+	"net/http"
+	"runtime"
 	"strconv"
 	"strings"
 	"testing"
@@ -169,5 +171,21 @@ func TestPages(t *testing.T) {
 	}
 	if a := b.send("GET", "/api/v1/clients?page_token="+first.Next, "operator", ""); a.status != 400 {
 		t.Errorf("another list's token: got %d %s, want 400", a.status, a.body)
+	}
+}
+
+// DOS-02: a body with half a million faults is refused with the first of them, for a bounded price.
+func TestManyFaultsCostNoMoreThanFew(t *testing.T) {
+	b := start(t)
+	body := `{"name":"many","model":"floxhub","assignments":[` + strings.TrimSuffix(strings.Repeat("1,", 500_000), ",") + `]}`
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	a := b.send("POST", "/api/v1/organizations", "operator", body)
+	runtime.ReadMemStats(&after)
+	if a.status != http.StatusUnprocessableEntity && a.status != http.StatusBadRequest || len(a.body) > 16<<10 {
+		t.Errorf("got %d and %d bytes, want a refusal of a few", a.status, len(a.body))
+	}
+	if used := (after.TotalAlloc - before.TotalAlloc) >> 20; used > 1024 {
+		t.Errorf("refusing 1 MiB took %d MiB of memory", used)
 	}
 }

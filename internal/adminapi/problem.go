@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strings"
 
@@ -52,6 +53,9 @@ func writeProblem(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(body)
 }
 
+// maxFaults bounds how many faults of a body are listed: one body can have half a million.
+const maxFaults = 20
+
 // takeRefusal takes over what huma refuses by itself, before any operation runs. It shows no value that was sent: it may be a
 // secret.
 func takeRefusal(ctx huma.Context, _ string, v any) (any, error) {
@@ -66,7 +70,11 @@ func takeRefusal(ctx huma.Context, _ string, v any) (any, error) {
 	e := iam.Errorf(iam.Invalid, "the request is not what the API expects")
 	switch m.Status {
 	case http.StatusBadRequest, http.StatusUnprocessableEntity:
-		for _, d := range m.Errors {
+		for i, d := range m.Errors {
+			if i == maxFaults {
+				e.Message = fmt.Sprintf("the request is not what the API expects; the first %d of %d faults", maxFaults, len(m.Errors))
+				break
+			}
 			path, message := strings.TrimPrefix(strings.TrimPrefix(d.Location, "body"), "."), d.Message
 			if strings.HasPrefix(message, "json: ") {
 				message = "has the wrong type"
@@ -80,5 +88,5 @@ func takeRefusal(ctx huma.Context, _ string, v any) (any, error) {
 		e = iam.Errorf(iam.Internal, "%s", m.Detail)
 	}
 	c.err = e
-	return v, nil
+	return nil, nil // huma's own answer repeats the body for each of its faults; ours is written instead
 }

@@ -19,7 +19,7 @@ const revocationUnit kv.Unit = "rev"
 // leaseUnit holds who leads a periodic duty.
 const leaseUnit kv.Unit = "lead"
 
-// The collections of the directory. An id built from several parts joins them with '/', which no part contains.
+// The collections of the directory. An id built from several parts joins them with '/', which none but the last contains.
 var (
 	installations = collection[Installation]{Coll: &kv.Coll{Name: "meta"}, version: 1}                        // "installation"
 	signingKeys   = collection[SigningKey]{Coll: &kv.Coll{Name: "key", Indexed: true}, version: 1}            // kid

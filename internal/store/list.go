@@ -43,6 +43,9 @@ func list[R, T any](ctx context.Context, s *Store, u kv.Unit, index collection[R
 	if err != nil {
 		return Page[T]{}, unavailable(err)
 	}
+	if s.lost.Load() {
+		return Page[T]{}, errLost
+	}
 	out := Page[T]{Items: make([]T, 0, len(page.Items))}
 	for _, it := range page.Items {
 		r, err := index.decode(it.ID, it.Value)

@@ -261,9 +261,7 @@ func TestCacheAnswersOnlyWithinItsLease(t *testing.T) {
 	if _, err := s.Node(ctx, org.ID); err != nil {
 		t.Fatal(err)
 	}
-	e.fail.Lock()
-	e.down = true
-	e.fail.Unlock()
+	e.set(true)
 	if _, err := s.Node(ctx, org.ID); err != nil {
 		t.Errorf("within the lease: got %v, want the cached node", err)
 	}
@@ -277,9 +275,7 @@ func TestCacheAnswersOnlyWithinItsLease(t *testing.T) {
 	if err := s.Update(ctx, func(tx *store.Tx) error { return tx.PutNode(organization("beta")) }); iam.KindOf(err) != iam.Unavailable {
 		t.Errorf("update: got %v, want unavailable", err)
 	}
-	e.fail.Lock()
-	e.down = false
-	e.fail.Unlock()
+	e.set(false)
 	eventually(t, 2*time.Second, "service returns by itself", func() bool {
 		_, err := s.Node(ctx, org.ID)
 		return err == nil && s.Current()
@@ -291,6 +287,12 @@ type faulty struct {
 	kv.Store
 	fail sync.Mutex
 	down bool
+}
+
+func (f *faulty) set(down bool) {
+	f.fail.Lock()
+	defer f.fail.Unlock()
+	f.down = down
 }
 
 func (f *faulty) cut() error {
@@ -307,6 +309,13 @@ func (f *faulty) Get(ctx context.Context, u kv.Unit, k ...kv.Key) ([]kv.Item, er
 		return nil, err
 	}
 	return f.Store.Get(ctx, u, k...)
+}
+
+func (f *faulty) List(ctx context.Context, u kv.Unit, c *kv.Coll, o kv.ListOptions) (kv.Page, error) {
+	if err := f.cut(); err != nil {
+		return kv.Page{}, err
+	}
+	return f.Store.List(ctx, u, c, o)
 }
 
 func (f *faulty) Apply(ctx context.Context, u kv.Unit, tx kv.Tx) (kv.Result, error) {

@@ -145,6 +145,12 @@ func (tx *Tx) commit() error {
 		return fmt.Errorf("encode change: %w", err)
 	}
 	ktx.Events = [][]byte{event}
+	if n := len(ktx.Checks) + len(ktx.Puts) + len(ktx.Deletes) + len(ktx.Events); n > kv.MaxOps {
+		return iam.Refuse(iam.Invalid, "too_large", "the change takes %d steps; at most %d can be made at once: make it in parts", n, kv.MaxOps)
+	}
+	if tx.store.lost.Load() {
+		return errLost
+	}
 	// What was decided is carried out even if the caller has gone: half of the retries would leave it unknown.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(tx.ctx), tx.store.budget)
 	defer cancel()
@@ -195,6 +201,9 @@ func read[T any](tx *Tx, c collection[T], id string) (*T, error) {
 			return nil, nil
 		}
 		items, err := tx.store.kv.Get(tx.ctx, directoryUnit(), k)
+		if err == nil && tx.store.lost.Load() {
+			err = errLost
+		}
 		if err != nil {
 			return nil, tx.fail(err)
 		}

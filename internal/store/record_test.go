@@ -1,0 +1,195 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+	"pgregory.net/rapid"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
+)
+
+// A golden is a record as a release wrote it, testdata/v<version>/<collection>.json, and what it means. The files are never
+// changed: a new shape is a new version with files of its own.
+type golden struct {
+	coll   *kv.Coll
+	check  func(t *testing.T, stored []byte)          // decodes as what it means, and encodes as it is stored
+	random func(t *rapid.T)                           // any value survives
+	decode func(stored []byte) (decoded any, _ error) // nil when it is refused
+}
+
+func newGolden[T any](c collection[T], means T) golden {
+	return golden{
+		coll: c.Coll,
+		check: func(t *testing.T, stored []byte) {
+			got, err := c.decode("id", stored)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(&means, got); diff != "" {
+				t.Errorf("%s (-means +decoded):\n%s", c.Name, diff)
+			}
+			back, err := c.encode(&means)
+			if err != nil || !bytes.Equal(back, stored) {
+				t.Errorf("%s is encoded as\n%s (%v), want\n%s", c.Name, back, err, stored)
+			}
+		},
+		random: func(t *rapid.T) {
+			want := rapid.MakeCustom[T](anyRecord).Draw(t, c.Name)
+			stored, err := c.encode(&want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got, err := c.decode("id", stored)
+			if err != nil {
+				t.Fatalf("%v: %s", err, stored)
+			}
+			if diff := cmp.Diff(&want, got, cmpopts.EquateEmpty()); diff != "" {
+				t.Fatalf("%s (-stored +decoded):\n%s", stored, diff)
+			}
+		},
+		decode: func(stored []byte) (any, error) {
+			v, err := c.decode("id", stored)
+			if v == nil {
+				return nil, err
+			}
+			return v, err
+		},
+	}
+}
+
+// anyRecord makes values of the types that reflection cannot fill.
+var anyRecord = rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
+	reflect.TypeFor[time.Time](): rapid.Map(rapid.Int64Range(-62135596800, 253402300799), func(s int64) any {
+		return time.Unix(s, s&0xfffffff).UTC()
+	}),
+	reflect.TypeFor[map[string]any](): rapid.Map(rapid.MapOf(rapid.String(), rapid.Float64Range(-1e9, 1e9)), func(m map[string]float64) any {
+		claims := map[string]any{"nested": map[string]any{"list": []any{"a", true, nil}}}
+		for k, v := range m {
+			claims[k] = v
+		}
+		return claims
+	}),
+}}
+
+var at = time.Date(2026, 3, 1, 12, 30, 0, 500_000_000, time.UTC)
+
+var goldens = []golden{
+	newGolden(installations, Installation{
+		ID: "i_k3q7x2m5v6t4p2aa", Dev: true, Seeded: true, Issuer: "https://id.example", Pepper: []byte("sealed"), CreatedAt: at,
+	}),
+	newGolden(signingKeys, SigningKey{ID: "kid", Sealed: []byte{0, 1, 0xff}}),
+	newGolden(nodes, iam.Node{
+		ID: "n_1", Parent: "n_0", Level: iam.LevelOrganization, Kind: "team", Name: "acme", DisplayName: "Acme <& Söhne>", Model: "floxhub",
+		Settings: map[string]string{"visibility": "public"}, Seats: 5, Disabled: true, CreatedAt: at,
+	}),
+	newGolden(nodeNames, ref{ID: "n_1"}),
+	newGolden(children, none{}),
+	newGolden(users, iam.User{
+		ID: "u_1", Name: "ann", Email: "ann@acme.example", EmailVerified: true, PasswordHash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$a2V5",
+		Claims: map[string]any{"address": map[string]any{"country": "CH"}, "updated_at": 1772368200.0}, PlatformRole: iam.Operator, Disabled: true, CreatedAt: at,
+	}),
+	newGolden(userNames, ref{ID: "u_1"}),
+	newGolden(groups, iam.Group{ID: "g_1", Node: "n_1", Name: "team", CreatedAt: at}),
+	newGolden(groupNames, ref{ID: "g_1"}),
+	newGolden(groupMembers, none{}),
+	newGolden(clients, iam.Client{
+		ID: "ci", Name: "ci", Organization: "n_1", Disabled: true, PlatformRole: iam.Auditor,
+		GrantTypes: []iam.GrantType{iam.GrantClientCredentials, iam.GrantAuthorizationCode}, AuthMethod: iam.AuthPost, StrictAuthMethod: true,
+		Secrets: []iam.Secret{
+			{ID: "s_1", Name: "old", Hash: "v1$hmac-sha256$pepperid$mac", CreatedAt: at, ExpiresAt: at.Add(time.Hour)},
+			{ID: "s_2", Name: "new", Hash: "v1$hmac-sha256$pepperid$cam", CreatedAt: at},
+		},
+		Audiences: []string{"https://hub.example/api"}, Scopes: []string{"read"}, RedirectURIs: []string{"https://app.example/cb"},
+		Web: &iam.WebClient{
+			ApplicationType: "web", PostLogoutRedirectURIs: []string{"https://app.example/"}, BackchannelLogoutURI: "https://app.example/out",
+			AllowedOrigins: []string{"https://app.example"}, IDTokenSigningAlg: "RS256", OptionalPKCE: true, Consent: "implicit",
+			Organization: "required", OrganizationSwitch: true,
+		},
+		CreatedAt: at,
+	}),
+	newGolden(clientNames, ref{ID: "ci"}),
+	newGolden(audiences, iam.Audience{
+		Identifier: "https://hub.example/api", Name: "hub", TokenLifetime: 5 * time.Minute, SigningAlg: "RS256", Scopes: []string{"read"},
+		ResourceServers: []iam.ClientID{"hub-api"}, CreatedAt: at,
+	}),
+	newGolden(audienceNames, ref{ID: "https://hub.example/api"}),
+	newGolden(assignments, assignment{Roles: []iam.RoleID{"writer", "reader"}, Suspended: true}),
+	newGolden(holdings, Holding{Nodes: []iam.NodeID{"n_1", "n_2"}, Groups: []iam.GroupID{"g_1"}}),
+	newGolden(debts, debt{Kind: iam.RevokedMember, ID: "n_1/u_1"}),
+	newGolden(customRoles, roleSet{Roles: []*iam.CustomRole{
+		{ID: "auditor", Node: "n_1", Level: iam.LevelOrganization, Base: "reader", Permissions: []iam.Permission{"org_view", "audit_view"}},
+	}}),
+	newGolden(revocations, mark{Kind: iam.RevokedClient, ID: "ci", NotBefore: 1772368200, ExpiresAt: 1772454600}),
+	newGolden(leases, leader{Holder: "r_k3q7x2m5v6t4p2aa"}),
+}
+
+func stored(t *testing.T, g golden) []byte {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("testdata", "v1", g.coll.Name+".json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return bytes.TrimSuffix(data, []byte("\n"))
+}
+
+// What the first release wrote is read as what it meant, and written as the same bytes.
+func TestGoldenRecordsDecode(t *testing.T) {
+	for _, g := range goldens {
+		g.check(t, stored(t, g))
+	}
+	if got, want := len(goldens), len(collectionNamed)+2; got != want {
+		t.Errorf("%d collections have a golden record, want all %d", got, want)
+	}
+	seen := map[string]bool{revocations.Name: true, leases.Name: true}
+	for name := range collectionNamed {
+		seen[name] = true
+	}
+	for _, g := range goldens {
+		if !seen[g.coll.Name] {
+			t.Errorf("the directory's log does not know %s, or it has two golden records", g.coll.Name)
+		}
+		delete(seen, g.coll.Name)
+	}
+}
+
+// Any value of any collection is what it was after it was stored.
+func TestRecordsSurviveStorage(t *testing.T) {
+	for _, g := range goldens {
+		t.Run(g.coll.Name, rapid.MakeCheck(g.random))
+	}
+}
+
+// A record of a newer version, a damaged one and one that is none are refused, never read as something else.
+func TestUnreadableRecordsAreRefused(t *testing.T) {
+	for _, g := range goldens {
+		good := stored(t, g)
+		newer := bytes.Replace(good, []byte(`{"v":1`), []byte(`{"v":2`), 1)
+		if v, err := g.decode(newer); v != nil || !errors.Is(err, kv.ErrCorrupt) || !strings.Contains(err.Error(), "newer Gatehouse") {
+			t.Errorf("%s of version 2: got %+v, %v, want it refused as a newer one's", g.coll.Name, v, err)
+		}
+		for _, bad := range [][]byte{
+			nil, []byte("{}"), []byte("null"), []byte(`{"v":`), good[1:], good[:len(good)-1], good[:len(good)/2], append(bytes.Clone(good), '}'),
+			bytes.Replace(good, []byte(`{"v":1`), []byte(`{"v":0`), 1),
+			bytes.Replace(good, []byte(`{"v":1`), []byte(`{"v":-1`), 1),
+			bytes.Replace(good, []byte(`{"v":1`), []byte(`{"v":"1"`), 1),
+			bytes.Replace(good, []byte(`{"v":1`), []byte(`{"v":1.0`), 1),
+			bytes.Replace(good, []byte(`{"v":1`), []byte(`{"v":99999999999999999999`), 1),
+			bytes.Replace(good, []byte(`{"v":1`), []byte(`{"w":1`), 1),
+			bytes.Replace(good, []byte(`{"v":1`), []byte(`[1`), 1),
+		} {
+			if v, err := g.decode(bad); v != nil || !errors.Is(err, kv.ErrCorrupt) {
+				t.Errorf("%s %q: got %+v, %v, want it refused as corrupt", g.coll.Name, bad, v, err)
+			}
+		}
+	}
+}

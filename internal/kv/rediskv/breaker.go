@@ -25,6 +25,9 @@ type breaker struct {
 
 func newBreaker() *breaker { return &breaker{epoch: time.Now()} }
 
+// closed reports whether the server is not known to be silent.
+func (b *breaker) closed() bool { return b.until.Load() == 0 }
+
 func (b *breaker) allow() bool {
 	until := b.until.Load()
 	if until == 0 {

@@ -13,7 +13,7 @@ import (
 // chunk bounds how many records or entries one reply holds, so that it fits the time of a call even when they are large.
 const chunk = 256
 
-// Get implements kv.Store: one MGET.
+// Get implements kv.Store: one MGET, or a part of one.
 func (s *Store) Get(ctx context.Context, u kv.Unit, keys ...kv.Key) ([]kv.Item, error) {
 	if err := kv.CheckUnit(u); err != nil {
 		return nil, err
@@ -29,7 +29,7 @@ func (s *Store) Get(ctx context.Context, u kv.Unit, keys ...kv.Key) ([]kv.Item, 
 	for _, k := range keys {
 		args = append(args, s.recordKey(u, k))
 	}
-	records, err := s.mget(ctx, u, args)
+	records, err := s.gather(ctx, u, args)
 	if err != nil {
 		return nil, err
 	}

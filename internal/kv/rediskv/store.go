@@ -34,6 +34,8 @@ type Store struct {
 	follow  redis.UniversalClient // for reads that wait, so that they take no connection from the others
 	servers sync.Map              // *redis.Client to *server
 
+	gatherings sync.Map // kv.Unit to *gathering
+
 	mu     sync.RWMutex // held for reading by each write under way; for writing while closed is set
 	closed atomic.Bool
 	waits  sync.WaitGroup // reads that wait

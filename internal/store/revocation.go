@@ -99,8 +99,8 @@ func (s *Store) Revoked(ctx context.Context, iat time.Time, refs ...iam.Revocati
 	defer cancel()
 	keys := make([]kv.Key, 0, len(refs))
 	for _, r := range refs {
-		if r.ID != "" && kv.ValidID(r.String()) {
-			keys = append(keys, revocations.key(r.String()))
+		if id := r.String(); r.ID != "" && kv.ValidID(id) {
+			keys = append(keys, revocations.key(id))
 		}
 	}
 	items, err := s.kv.Get(ctx, revocationUnit, keys...)

@@ -1,4 +1,4 @@
-// Package archtest holds the code to docs/architecture.md and docs/dependencies.md: its tests read the table of packages there
-// and every import statement of the module, whatever the platform it is for. It has no code of its own, imports nothing of
+// Package archtest holds the code and its pages to each other: its tests read docs/architecture.md, docs/dependencies.md,
+// docs/standards.md, docs/errors.md, and every file of the module, whatever the platform it is for. It has no code of its own, imports nothing of
 // Gatehouse, and nothing imports it.
 package archtest

@@ -30,7 +30,6 @@ type Config struct {
 	Log            Log            `key:"log"`
 	TLS            TLS            `key:"tls"`
 	TrustedProxies []netip.Prefix `key:"trustedProxies" want:"networks like 10.0.0.0/8, at least /8 (IPv6: /7)" doc:"The proxies whose X-Forwarded-For is believed, and behind which listen may be plain http."`
-	PublicFeed     bool           `key:"publicFeed" default:"false" doc:"Lets anyone read the revocation feed, unfiltered. Without it a reader authenticates as for introspection and sees its own audiences."`
 	Dev            bool           `key:"dev" default:"false" doc:"For a developer's machine: http on loopback, a key-encryption key made on first start, seed data. It refuses any other address. The same as serve --dev."`
 
 	kek      []byte            // from the environment

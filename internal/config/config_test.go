@@ -79,9 +79,9 @@ func wantFaults(t testing.TB, err error, want ...string) {
 func TestDefaults(t *testing.T) {
 	c := mustLoad(t, valid(t), nil)
 	got := []any{c.Listen, c.Operations.Listen, string(c.Store), c.Keys.Algorithms, c.Keys.RotateEvery, c.Tokens.DefaultLifetime,
-		c.Tokens.MaxLifetime, c.Cache.Lease, c.Limits.StoreBudget, c.Drain.Delay, c.Log.Format, c.PublicFeed, c.Dev}
+		c.Tokens.MaxLifetime, c.Cache.Lease, c.Limits.StoreBudget, c.Drain.Delay, c.Log.Format, c.Dev}
 	want := []any{"127.0.0.1:8080", "127.0.0.1:9090", "bolt:./data/gatehouse.db", []string{"ES256", "RS256"}, 90 * 24 * time.Hour,
-		15 * time.Minute, 24 * time.Hour, 2 * time.Second, 2 * time.Second, 5 * time.Second, "json", false, false}
+		15 * time.Minute, 24 * time.Hour, 2 * time.Second, 2 * time.Second, 5 * time.Second, "json", false}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
@@ -106,12 +106,12 @@ func TestEnvironmentNames(t *testing.T) {
 		"GATEHOUSE_ISSUER=https://id.example", "GATEHOUSE_LISTEN=0.0.0.0:8443", "GATEHOUSE_OPERATIONS_LISTEN=127.0.0.1:9",
 		"GATEHOUSE_STORE=rediss://r.example", "GATEHOUSE_KEYS_KEK_FILE=" + write(t, "kek", kek),
 		"GATEHOUSE_TRUSTED_PROXIES=10.0.0.0/8, fd00::/8", "GATEHOUSE_KEYS_ROTATE_EVERY=30d", "GATEHOUSE_KEYS_JWKS_MAX_AGE=5m",
-		"GATEHOUSE_KEYS_ALGORITHMS=ES256,RS256,EdDSA", "GATEHOUSE_REDIS_REPLICAS_ACK=2", "GATEHOUSE_PUBLIC_FEED=true",
+		"GATEHOUSE_KEYS_ALGORITHMS=ES256,RS256,EdDSA", "GATEHOUSE_REDIS_REPLICAS_ACK=2",
 	})
 	want := []netip.Prefix{netip.MustParsePrefix("10.0.0.0/8"), netip.MustParsePrefix("fd00::/8")}
 	if c.Issuer != "https://id.example" || c.Store != "rediss://r.example" || !reflect.DeepEqual(c.TrustedProxies, want) ||
 		c.Keys.RotateEvery != 30*24*time.Hour || c.Keys.JWKSMaxAge != 5*time.Minute || len(c.Keys.Algorithms) != 3 ||
-		c.Redis.ReplicasAck != 2 || !c.PublicFeed || c.Operations.Listen != "127.0.0.1:9" || c.Listen != "0.0.0.0:8443" {
+		c.Redis.ReplicasAck != 2 || c.Operations.Listen != "127.0.0.1:9" || c.Listen != "0.0.0.0:8443" {
 		t.Errorf("got %+v", c)
 	}
 }

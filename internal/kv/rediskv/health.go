@@ -136,11 +136,11 @@ func (s *Store) warnings(in info) (list []string) {
 	}
 	replicas, _ := strconv.Atoi(in["connected_slaves"])
 	if replicas < s.cfg.ReplicasAck {
-		list = append(list, fmt.Sprintf("has %d replicas, but %d must confirm a revocation, so none can be acknowledged: add replicas or lower replicas_ack",
+		list = append(list, fmt.Sprintf("has %d replicas, but %d must confirm a revocation, so none can be acknowledged: add replicas or lower redis.replicasAck",
 			replicas, s.cfg.ReplicasAck))
 	}
 	if replicas > 0 && s.cfg.ReplicasAck == 0 {
-		list = append(list, "has replicas that need not confirm a revocation, so a failover may lose it: set replicas_ack")
+		list = append(list, "has replicas that need not confirm a revocation, so a failover may lose it: set redis.replicasAck")
 	}
 	if _, guarded := in["min_slaves_good_slaves"]; !guarded && (replicas > 0 || s.cfg.ReplicasAck > 0) {
 		list = append(list, "takes writes while it is cut off from its replicas, which are lost later: set min-replicas-to-write 1")

@@ -132,8 +132,11 @@ func TestFactsKeepTheirFirstFault(t *testing.T) {
 			t.Errorf("%s: an outage answers %s, as if nothing were wrong", what, during)
 		}
 		_ = ask(f)
+		e.set(true)
+		_ = ask(f)
+		e.set(false)
 		if err := f.Err(); err != first {
-			t.Errorf("%s: after the outage the fault is %v, want the first one still", what, err)
+			t.Errorf("%s: after the outage and another the fault is %v, want the first one still", what, err)
 		}
 		if err := s.Facts(t.Context()).Err(); err != nil {
 			t.Errorf("%s: a new view begins with %v", what, err)

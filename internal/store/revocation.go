@@ -250,14 +250,14 @@ func (m *marks) after(from, now time.Time, refs []iam.RevocationRef) time.Time {
 	return time.Unix(iat, 0)
 }
 
-// lastIssued returns the latest iat that a token of what ref names can have by now. Of other replicas it is known only that their
-// iat is one second ahead at the most, and only right after a mark.
+// lastIssued returns the latest iat that a token of what ref names can have by now. Of other replicas it is known only that they are
+// ahead right after a mark: by one second, or by as much as an earlier mark of the same thing put them.
 func (m *marks) lastIssued(now time.Time, ref iam.RevocationRef) time.Time {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	iat := max(now.Unix(), m.ahead[ref])
 	if m.newest >= now.Unix() {
-		iat = max(iat, now.Unix()+1)
+		iat = max(iat, now.Unix()+1, m.nbf[ref].NotBefore+1)
 	}
 	return time.Unix(iat, 0)
 }

@@ -35,28 +35,66 @@ func TestMarkReachesTokensThatAreAheadOfTheClock(t *testing.T) {
 	}
 }
 
-// With the mark, a replica knows the change that called for it: what it issues from then on is decided on what holds since.
+// A mark reaches the tokens of other replicas, too, which are ahead of the clock because of the mark before it.
+func TestMarkReachesTokensOfOtherReplicas(t *testing.T) {
+	now := time.Now()
+	at := func(o *store.Options) { o.Now = func() time.Time { return now } }
+	e := engine(t)
+	a, b := replica(t, e, at), replica(t, e, at)
+	ref := iam.RevocationRef{Kind: iam.RevokedClient, ID: "ci"}
+	for round := range 5 {
+		before := b.IssuedAfter(now, ref)
+		must(t, a.RevokeIssued(t.Context(), ref, now.Add(time.Hour)))
+		if dead, err := b.Revoked(t.Context(), before, ref); !dead || err != nil {
+			t.Fatalf("round %d: the other replica's token of %s, with the clock at %s, outlives the mark (%v)", round, before, now, err)
+		}
+		eventually(t, time.Second, "the mark on the other replica", func() bool { return b.IssuedAfter(now, ref).After(before) })
+	}
+}
+
+// stalled is an engine whose directory's log tells nothing while it is held.
+type stalled struct {
+	kv.Store
+	held    sync.Mutex
+	waiting atomic.Int64
+}
+
+func (s *stalled) ReadLog(ctx context.Context, u kv.Unit, after kv.Cursor, limit int, wait time.Duration) ([]kv.Entry, error) {
+	if u == "d" {
+		s.waiting.Add(1)
+		s.held.Lock()
+		s.waiting.Add(-1)
+		defer s.held.Unlock()
+		wait = 0
+	}
+	return s.Store.ReadLog(ctx, u, after, limit, wait)
+}
+
+// With the mark, a replica knows the change that called for it, however late the directory's log is: what it issues from then on
+// is decided on what holds since.
 func TestMarkNeverArrivesBeforeItsChange(t *testing.T) {
 	e := engine(t)
-	a, b := replica(t, e), replica(t, e)
-	for round := range 10 {
-		id := iam.ClientID(fmt.Sprintf("ci%d", round))
-		ref := iam.RevocationRef{Kind: iam.RevokedClient, ID: string(id)}
-		must(t, a.Update(t.Context(), func(tx *store.Tx) error { return tx.PutClient(&iam.Client{ID: id, Name: string(id)}) }))
-		eventually(t, time.Second, "client on the other replica", func() bool {
-			c, err := b.Client(t.Context(), id)
-			must(t, err)
-			return c != nil
-		})
-		must(t, a.Update(t.Context(), func(tx *store.Tx) error {
-			return tx.PutClient(&iam.Client{ID: id, Name: string(id), Disabled: true})
-		}))
-		now := time.Now()
-		must(t, a.RevokeIssued(t.Context(), ref, now.Add(time.Hour)))
-		eventually(t, time.Second, "mark on the other replica", func() bool { return b.IssuedAfter(now, ref).Unix() > now.Unix() })
-		if c, err := b.Client(t.Context(), id); err != nil || !c.Disabled {
-			t.Fatalf("round %d: got %+v, %v, want it disabled: the mark is known already", round, c, err)
-		}
+	late := &stalled{Store: e}
+	a, b := replica(t, e), replica(t, late, func(o *store.Options) { o.Lease = 10 * time.Second })
+	ref := iam.RevocationRef{Kind: iam.RevokedClient, ID: "ci"}
+	must(t, a.Update(t.Context(), func(tx *store.Tx) error { return tx.PutClient(&iam.Client{ID: "ci", Name: "ci"}) }))
+	late.held.Lock()
+	defer late.held.Unlock()
+	eventually(t, time.Second, "all that was read of the log is applied", func() bool { return late.waiting.Load() > 0 })
+	if c, err := b.Client(t.Context(), "ci"); err != nil || c.Disabled {
+		t.Fatalf("at first: got %+v, %v, want it enabled", c, err)
+	}
+	must(t, a.Update(t.Context(), func(tx *store.Tx) error {
+		return tx.PutClient(&iam.Client{ID: "ci", Name: "ci", Disabled: true})
+	}))
+	if c, err := b.Client(t.Context(), "ci"); err != nil || c.Disabled {
+		t.Fatalf("before the mark: got %+v, %v, want what the cache has", c, err)
+	}
+	now := time.Now()
+	must(t, a.RevokeIssued(t.Context(), ref, now.Add(time.Hour)))
+	eventually(t, time.Second, "mark on the other replica", func() bool { return b.IssuedAfter(now, ref).Unix() > now.Unix() })
+	if c, err := b.Client(t.Context(), "ci"); err != nil || !c.Disabled {
+		t.Errorf("got %+v, %v, want it disabled: the mark is known already", c, err)
 	}
 }
 

@@ -5,11 +5,14 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/kv"
@@ -131,6 +134,51 @@ func TestReadsFollowOwnWrites(t *testing.T) {
 	}
 	close(done)
 	readers.Wait()
+}
+
+// Where records lie is as much a format as what they are: a key that is built differently would not find what is stored.
+func TestKeyLayout(t *testing.T) {
+	e := engine(t)
+	s := replica(t, e)
+	household(t, s)
+	must(t, s.Update(t.Context(), func(tx *store.Tx) error {
+		return errors.Join(
+			tx.PutInstallation(&store.Installation{ID: "i_1"}), tx.PutSigningKey(&store.SigningKey{ID: "kid"}),
+			tx.PutUser(&iam.User{ID: "u_ann", Name: "ann"}), tx.PutAudience(&iam.Audience{Identifier: "https://hub.example/api", Name: "hub"}),
+			tx.PutClient(&iam.Client{ID: "web", Name: "web"}), tx.PutNode(&iam.Node{ID: "n_p", Name: "p", Level: "project", Parent: "n_acme"}),
+			tx.Assign("n_p", iam.Subject{Kind: iam.SubjectLogin, ID: "github/ann"}, []iam.RoleID{"view"}),
+			tx.Owe(iam.RevocationRef{Kind: iam.RevokedMember, ID: "n_acme/u_ann"}),
+		)
+	}))
+	must(t, s.Revoke(t.Context(), iam.Revocation{
+		RevocationRef: iam.RevocationRef{Kind: iam.RevokedMember, ID: "n_acme/u_ann"}, ExpiresAt: time.Now().Add(time.Hour),
+	}))
+	_, err := s.Lead(t.Context(), "keys", "r_1", time.Hour)
+	must(t, err)
+	var got []string
+	must(t, e.Scan(t.Context(), func(u kv.Unit, coll string, it kv.Item) error {
+		got = append(got, fmt.Sprintf("%s %s %s", u, coll, it.ID))
+		return nil
+	}))
+	slices.Sort(got)
+	want := []string{
+		"d assign n_acme/client:ci", "d assign n_acme/group:g_1", "d assign n_acme/user:u_ann", "d assign n_acme/user:u_bob",
+		"d assign n_beta/client:ci", "d assign n_p/login:github/ann",
+		"d audience https://hub.example/api", "d audname hub",
+		"d child n_acme/n_p", "d child n_holding/n_acme", "d child n_holding/n_beta",
+		"d client ci", "d client web", "d clientname -/web", "d clientname n_acme/ci",
+		"d customrole n_acme", "d debt member:n_acme/u_ann",
+		"d group g_1", "d groupmember g_1/u_ann", "d groupname n_acme/team",
+		"d holding client:ci", "d holding group:g_1", "d holding login:github/ann", "d holding user:u_ann", "d holding user:u_bob",
+		"d key kid", "d meta installation",
+		"d node n_acme", "d node n_beta", "d node n_holding", "d node n_p",
+		"d nodename -/acme", "d nodename -/beta", "d nodename -/holding", "d nodename n_acme/p",
+		"d user u_ann", "d username ann",
+		"lead lease keys", "rev rev member:n_acme/u_ann",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("keys (-want +got):\n%s", diff)
+	}
 }
 
 // A record of a newer version is a fault wherever it is read: it is never taken for absent, and never written over.

@@ -86,7 +86,7 @@ func serveFloor(args []string) error {
 			http.Error(w, "bad request", http.StatusBadRequest)
 			return
 		}
-		jws, err := jose.ParseSigned(r.PostForm.Get("token"), []jose.SignatureAlgorithm{jose.ES256})
+		jws, err := jose.ParseSignedCompact(r.PostForm.Get("token"), []jose.SignatureAlgorithm{jose.ES256})
 		if err != nil {
 			http.Error(w, "bad token", http.StatusBadRequest)
 			return

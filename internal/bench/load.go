@@ -12,24 +12,25 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// A target is where a load goes. body makes the n-th request's form; want is how a good answer begins.
+// A target is where a load goes: form makes a request's form, want is how a good answer begins.
 type target struct {
 	addr, path string
-	body       func(r *rand.Rand) []byte
+	form       func(r *rand.Rand) []byte
 	want       string
 }
 
 // A result is what a load saw.
 type result struct {
-	good, refused int
+	Good, Refused int
 	took          time.Duration
 	latencies     []time.Duration // of good answers, sorted
 }
 
-func (r result) rate() float64 { return float64(r.good) / r.took.Seconds() }
+func (r result) rate() float64 { return float64(r.Good) / r.took.Seconds() }
 
 // quantile returns the latency below which the share q of good answers lies.
 func (r result) quantile(q float64) time.Duration {
@@ -40,8 +41,52 @@ func (r result) quantile(q float64) time.Duration {
 }
 
 // load keeps conns connections busy for the given time, each sending its next request when the answer to the last has come.
-// An answer 503 counts as refused; anything else but a good one is an error.
 func load(ctx context.Context, t target, conns int, length time.Duration) (result, error) {
+	return t.crowd(ctx, conns, func(c *connection, _ int, start time.Time, r *result) error {
+		for time.Since(start) < length && ctx.Err() == nil {
+			if err := c.ask(t, t.form(c.random), r); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+}
+
+// arrive sends requests at fixed times, rate of them a second, each on the connection whose turn it is. A request whose
+// connection still waits for an answer when it is due is not sent, so at most conns wait at any moment, and nobody makes up for
+// what was not sent.
+func arrive(ctx context.Context, t target, conns int, rate float64, length time.Duration) (result, error) {
+	gap := time.Duration(float64(conns) / rate * float64(time.Second)) // of one connection
+	return t.crowd(ctx, conns, func(c *connection, i int, start time.Time, r *result) error {
+		due := start.Add(gap * time.Duration(i) / time.Duration(conns))
+		for due.Sub(start) < length && ctx.Err() == nil {
+			time.Sleep(time.Until(due))
+			if err := c.ask(t, t.form(c.random), r); err != nil {
+				return err
+			}
+			due = due.Add(gap)
+			if late := time.Since(due); late > 0 {
+				due = due.Add(late.Truncate(gap))
+				if time.Since(due) > 0 {
+					due = due.Add(gap)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+// crowd runs drive on each of conns connections at once and adds up what they saw.
+func (t target) crowd(ctx context.Context, conns int, drive func(c *connection, i int, start time.Time, r *result) error) (result, error) {
+	all := make([]*connection, conns)
+	for i := range all {
+		c, err := t.dial(ctx, i)
+		if err != nil {
+			return result{}, err
+		}
+		defer c.Close()
+		all[i] = c
+	}
 	var (
 		mu    sync.Mutex
 		total result
@@ -49,13 +94,14 @@ func load(ctx context.Context, t target, conns int, length time.Duration) (resul
 		wg    sync.WaitGroup
 	)
 	start := time.Now()
-	for i := range conns {
+	for i, c := range all {
 		wg.Go(func() {
-			one, err := t.drive(ctx, start.Add(length), rand.New(rand.NewPCG(uint64(i), uint64(start.UnixNano()))))
+			var one result
+			err := drive(c, i, start, &one)
 			mu.Lock()
 			defer mu.Unlock()
-			total.good += one.good
-			total.refused += one.refused
+			total.Good += one.Good
+			total.Refused += one.Refused
 			total.latencies = append(total.latencies, one.latencies...)
 			errs = errors.Join(errs, err)
 		})
@@ -66,43 +112,83 @@ func load(ctx context.Context, t target, conns int, length time.Duration) (resul
 	return total, errs
 }
 
-func (t target) drive(ctx context.Context, until time.Time, random *rand.Rand) (r result, err error) {
+// each sends n requests over conns connections and hands every answer, which must be a good one, to answered.
+func each(ctx context.Context, t target, conns, n int, form func(i int) []byte, answered func(i int, answer []byte) error) error {
+	var next atomic.Int64
+	_, err := t.crowd(ctx, min(conns, n), func(c *connection, _ int, _ time.Time, r *result) error {
+		for ctx.Err() == nil {
+			i := int(next.Add(1)) - 1
+			if i >= n {
+				return nil
+			}
+			status, answer, err := c.post(t.path, form(i))
+			if err != nil {
+				return err
+			}
+			if status != 200 || !bytes.HasPrefix(answer, []byte(t.want)) {
+				return fmt.Errorf("%s: answered %d: %.200s", t.path, status, answer)
+			}
+			if err := answered(i, answer); err != nil {
+				return err
+			}
+		}
+		return ctx.Err()
+	})
+	return err
+}
+
+// A connection speaks as much HTTP/1.1 as it takes, cheaply: what it uses of the machine the server does not have.
+type connection struct {
+	net.Conn
+	in     *bufio.Reader
+	out    []byte
+	random *rand.Rand
+}
+
+func (t target) dial(ctx context.Context, i int) (*connection, error) {
 	conn, err := new(net.Dialer).DialContext(ctx, "tcp", t.addr)
 	if err != nil {
-		return r, err
+		return nil, err
 	}
-	defer conn.Close()
-	in := bufio.NewReaderSize(conn, 16<<10)
-	out := make([]byte, 0, 4<<10)
-	for time.Now().Before(until) && ctx.Err() == nil {
-		form := t.body(random)
-		out = append(out[:0], "POST "...)
-		out = append(out, t.path...)
-		out = append(out, " HTTP/1.1\r\nHost: "...)
-		out = append(out, t.addr...)
-		out = append(out, "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "...)
-		out = strconv.AppendInt(out, int64(len(form)), 10)
-		out = append(out, "\r\n\r\n"...)
-		out = append(out, form...)
-		start := time.Now()
-		if _, err := conn.Write(out); err != nil {
-			return r, err
-		}
-		status, body, err := readAnswer(in)
-		switch {
-		case err != nil:
-			return r, err
-		case status == 200 && bytes.HasPrefix(body, []byte(t.want)):
-			r.good++
-			r.latencies = append(r.latencies, time.Since(start))
-		case status == 503:
-			r.refused++
-			time.Sleep(time.Millisecond) // a caller who is told to come back later does not come back at once
-		default:
-			return r, fmt.Errorf("%s: answered %d: %.200s", t.path, status, body)
-		}
+	return &connection{
+		Conn: conn, in: bufio.NewReaderSize(conn, 4<<10), out: make([]byte, 0, 4<<10),
+		random: rand.New(rand.NewPCG(uint64(i), uint64(time.Now().UnixNano()))),
+	}, nil
+}
+
+// ask sends one request and counts its answer. 503 with Retry-After is a refusal; anything else but a good answer is an error.
+func (c *connection) ask(t target, form []byte, r *result) error {
+	start := time.Now()
+	status, answer, err := c.post(t.path, form)
+	switch {
+	case err != nil:
+		return err
+	case status == 200 && bytes.HasPrefix(answer, []byte(t.want)):
+		r.Good++
+		r.latencies = append(r.latencies, time.Since(start))
+	case status == 503:
+		r.Refused++
+	default:
+		return fmt.Errorf("%s: answered %d: %.200s", t.path, status, answer)
 	}
-	return r, nil
+	return nil
+}
+
+// post sends a form and returns the answer.
+func (c *connection) post(path string, form []byte) (status int, answer []byte, err error) {
+	out := append(c.out[:0], "POST "...)
+	out = append(out, path...)
+	out = append(out, " HTTP/1.1\r\nHost: "...)
+	out = append(out, c.RemoteAddr().String()...)
+	out = append(out, "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "...)
+	out = strconv.AppendInt(out, int64(len(form)), 10)
+	out = append(out, "\r\n\r\n"...)
+	out = append(out, form...)
+	c.out = out
+	if _, err := c.Write(out); err != nil {
+		return 0, nil, err
+	}
+	return readAnswer(c.in)
 }
 
 // readAnswer reads one HTTP/1.1 answer with a Content-Length.
@@ -117,7 +203,7 @@ func readAnswer(in *bufio.Reader) (status int, body []byte, err error) {
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, nil, err
 	}
-	length := -1
+	length, again := -1, false
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
@@ -131,9 +217,15 @@ func readAnswer(in *bufio.Reader) (status int, body []byte, err error) {
 				return 0, nil, err
 			}
 		}
+		if _, ok := cutFold(line, "retry-after:"); ok {
+			again = true
+		}
 	}
 	if length < 0 {
 		return 0, nil, errors.New("answer without Content-Length")
+	}
+	if status == 503 && !again {
+		return 0, nil, errors.New("answer 503 without Retry-After")
 	}
 	body = make([]byte, length)
 	_, err = io.ReadFull(in, body)

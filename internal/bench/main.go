@@ -17,19 +17,28 @@ import (
 )
 
 func main() {
-	if len(os.Args) > 1 && os.Args[1] == "floor" { // the child process that stands for the floor
-		exit(serveFloor(os.Args[2:]))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if len(os.Args) > 1 { // the processes that this program starts of itself
+		switch os.Args[1] {
+		case "floor":
+			exit(serveFloor(os.Args[2:]))
+			return
+		case "generate":
+			exit(serveLoad(ctx, os.Args[2:]))
+			return
+		}
 	}
 	var o options
 	flag.StringVar(&o.binary, "binary", "bin/gatehouse", "the broker to measure")
 	flag.IntVar(&o.rounds, "rounds", 5, "rounds for each figure")
 	flag.DurationVar(&o.length, "length", 2*time.Second, "length of one server's turn in a round")
 	flag.IntVar(&o.conns, "connections", 16, "keep-alive connections of the load")
+	flag.IntVar(&o.crowd, "crowd", 512, "connections of the overload")
 	flag.IntVar(&o.many, "many", 1_000_000, "clients of the large store")
+	flag.IntVar(&o.active, "active", 100_000, "of them, those that ask for tokens")
 	flag.StringVar(&o.only, "only", "", "measure only the figures whose name contains this")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
 	fmt.Printf("%s, %d processors, %s; %d rounds of %s, %d connections; median (lowest to highest)\n\n",
 		runtime.Version(), runtime.NumCPU(), machine(), o.rounds, o.length, o.conns)
 	exit(run(ctx, o))
@@ -40,8 +49,11 @@ type options struct {
 	rounds int
 	length time.Duration
 	conns  int
+	crowd  int
 	many   int
+	active int
 	only   string
+	cpus   []int // the processors of the broker; nil: all
 }
 
 func (o options) wants(figure string) bool { return strings.Contains(figure, o.only) }

@@ -113,7 +113,7 @@ func (o options) startBroker(ctx context.Context, data, store string, settings .
 	cmd.Stdout, cmd.Stderr = log, log
 	p := &process{cmd: cmd, addr: public, data: data, log: log}
 	start := time.Now()
-	if err := cmd.Start(); err != nil {
+	if err := startOn(o.cpus, cmd); err != nil {
 		return nil, err
 	}
 	for {

@@ -29,10 +29,30 @@ const (
 
 func clientID(i int) string { return fmt.Sprintf("bench-%07d", i) }
 
+// engines are those that the token path is measured on.
+var engines = []string{"embedded", "redis"}
+
 // newStore makes a store with so many clients in organizations of a thousand: the broker sets it up, then the records go in
-// below the API, since making a million clients one by one is not what is measured.
-func (o options) newStore(ctx context.Context, data, url string, clients int) error {
-	p, err := o.startBroker(ctx, data, url)
+// below the API, since making a million clients one by one is not what is measured. db is nil unless the engine is Redis; the
+// caller stops it.
+func (b *bench) newStore(ctx context.Context, name, engine string, clients int) (data, url string, db *redisServer, err error) {
+	if data, url, err = b.folder(name + "-" + engine); err != nil {
+		return data, url, nil, err
+	}
+	if engine == "redis" {
+		if db, err = startRedis(ctx, data); err != nil {
+			return data, url, nil, err
+		}
+		url = db.url
+	}
+	if err = b.fill(ctx, data, url, clients); err != nil && db != nil {
+		db.stop()
+	}
+	return data, url, db, err
+}
+
+func (b *bench) fill(ctx context.Context, data, url string, clients int) error {
+	p, err := b.startBroker(ctx, data, url)
 	if err != nil {
 		return err
 	}

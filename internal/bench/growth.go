@@ -68,14 +68,14 @@ func (b *bench) grown(ctx context.Context, engine string) error {
 	if err != nil {
 		return err
 	}
-	resident, err := sides[1].process.resident()
+	resident, err := sides[1].process.resident("RssAnon")
 	if err != nil {
 		return err
 	}
 	name := fmt.Sprintf("%s%d clients (%d active) against %d", prefix, b.many, active, few)
 	b.row(name+", rate", "%.2f", rate, bar{least: 0.9})
 	b.row(name+", CPU", "%.2f", cpu, bar{})
-	b.row(prefix+"memory of the broker, MiB", "%.0f", figureOf(resident), bar{})
+	b.row(prefix+"memory of the broker without its file, MiB", "%.0f", figureOf(resident), bar{})
 	if memory[1] > 0 {
 		b.row(prefix+"memory of Redis for each client, bytes", "%.0f", figureOf((memory[1]-memory[0])/float64(b.many-few)), bar{most: 1536})
 	}

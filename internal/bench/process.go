@@ -42,19 +42,20 @@ func (p *process) cpu() (time.Duration, error) {
 	return time.Duration(user+kernel) * tick, errors.Join(err1, err2)
 }
 
-// resident returns the memory that the process holds, in MiB.
-func (p *process) resident() (float64, error) {
+// resident returns the memory that the process holds, in MiB: VmRSS, or RssAnon, which leaves out the pages of files that it has
+// mapped and that the system takes back when it needs them.
+func (p *process) resident(what string) (float64, error) {
 	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
 	for line := range strings.Lines(string(status)) {
-		if rest, ok := strings.CutPrefix(line, "VmRSS:"); ok {
+		if rest, ok := strings.CutPrefix(line, what+":"); ok {
 			kb, err := strconv.Atoi(strings.Fields(rest)[0])
 			return float64(kb) / 1024, err
 		}
 	}
-	return 0, errors.New("no VmRSS in /proc/PID/status")
+	return 0, fmt.Errorf("no %s in /proc/PID/status", what)
 }
 
 func (p *process) stop() {

@@ -24,7 +24,7 @@ func (b *bench) rest(ctx context.Context) error {
 			return err
 		}
 		time.Sleep(time.Second)
-		resident, err := p.resident()
+		resident, err := p.resident("VmRSS")
 		p.stop()
 		if err != nil {
 			return err

@@ -63,7 +63,7 @@ func (b *bench) token(ctx context.Context, engine string) error {
 	}
 	b.row("token, "+engine+": CPU against the floor", "%.2f", cpu, bar{most: 1.25})
 	b.row("token, "+engine+": rate against the floor", "%.2f", rate, bar{})
-	resident, err := broker.resident()
+	resident, err := broker.resident("VmRSS")
 	if err != nil {
 		return err
 	}

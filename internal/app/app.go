@@ -289,7 +289,11 @@ func (a *App) Run(ctx context.Context) error {
 	if a.welcome != "" {
 		fmt.Fprint(a.options.Out, a.welcome)
 	}
-	drain := web.Drain{Begin: a.readiness.Drain, Delay: c.Drain.Delay, Timeout: c.Drain.Timeout}
+	begin := func() {
+		a.readiness.Drain()
+		a.log.Info("ending: serving on until balancers have noticed", "delay", c.Drain.Delay.String(), "timeout", c.Drain.Timeout.String())
+	}
+	drain := web.Drain{Begin: begin, Delay: c.Drain.Delay, Timeout: c.Drain.Timeout}
 	if c.Dev {
 		drain.Delay = 0 // nobody balances load to a laptop
 	}

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/gatehouse-id/gatehouse/internal/config"
@@ -23,7 +24,11 @@ func openEngine(ctx context.Context, c *config.Config) (kv.Store, error) {
 	rc.ReplicasAck = c.Redis.ReplicasAck
 	rc.AckTimeout = c.Redis.AckTimeout
 	rc.AllowEviction = c.Redis.AllowEviction
-	return opened(rediskv.Open(ctx, rc))
+	engine, err := opened(rediskv.Open(ctx, rc))
+	if errors.Is(err, kv.ErrUnavailable) {
+		err = fmt.Errorf("%w: start the server, or correct GATEHOUSE_STORE", err)
+	}
+	return engine, err
 }
 
 // opened keeps a nil engine from becoming a kv.Store that is not nil.

@@ -99,8 +99,8 @@ func TestKeySet(t *testing.T) {
 			}
 		}
 	}
-	if len(kids) != 2 {
-		t.Errorf("keys: got %d, want ES256 and RS256", len(kids))
+	if len(kids) != 3 {
+		t.Errorf("keys: got %d, want ES256, RS256 and EdDSA", len(kids))
 	}
 	r, err := http.NewRequest(http.MethodGet, b.URL+"/.well-known/jwks.json", nil)
 	if err != nil {

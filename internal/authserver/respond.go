@@ -104,7 +104,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	case http.StatusForbidden, http.StatusNotFound, http.StatusConflict:
 		status = http.StatusBadRequest // RFC 6749 §5.2 knows 400 and 401
 	}
-	web.Add(r.Context(), slog.String("error", code))
+	web.Add(r.Context(), slog.String("oauth_error", code))
 	body := append([]byte(`{"error":"`), code...)
 	body = append(body, `","error_description":"`...)
 	body = appendDescription(body, description)

@@ -53,7 +53,7 @@ type Redis struct {
 // Keys is about the keys that sign tokens, and the one that seals them.
 type Keys struct {
 	KEK         string        `key:"kek" env:"GATEHOUSE_KEYS_KEK_FILE" want:"the path of a file with 32 bytes in base64" doc:"The file with the key-encryption key: 32 bytes in base64 (openssl rand -base64 32). It seals the signing keys in the store; without it they are lost. With dev the default is data/kek."`
-	Algorithms  []string      `key:"algorithms" default:"ES256,RS256" oneof:"ES256,RS256,EdDSA" doc:"What keys are made for. ES256 and RS256 must be among them: they are the defaults of access and ID tokens."`
+	Algorithms  []string      `key:"algorithms" default:"ES256,RS256,EdDSA" oneof:"ES256,RS256,EdDSA" doc:"What keys are made for. ES256 and RS256 must be among them: they are the defaults of access and ID tokens."`
 	RotateEvery time.Duration `key:"rotateEvery" default:"90d" min:"1d" max:"397d" doc:"How long a key signs. At least twice the time for which it is published before: jwksMaxAge and two clockSkew."`
 	JWKSMaxAge  time.Duration `key:"jwksMaxAge" default:"15m" min:"1m" max:"1d" want:"whole seconds" doc:"How long verifiers may cache the key set, and so how early a new key is published."`
 	ClockSkew   time.Duration `key:"clockSkew" default:"60s" min:"0s" max:"60s" doc:"How far the clocks of replicas and verifiers may be apart."`

@@ -80,7 +80,7 @@ func TestDefaults(t *testing.T) {
 	c := mustLoad(t, valid(t), nil)
 	got := []any{c.Listen, c.Operations.Listen, string(c.Store), c.Keys.Algorithms, c.Keys.RotateEvery, c.Tokens.DefaultLifetime,
 		c.Tokens.MaxLifetime, c.Cache.Lease, c.Limits.StoreBudget, c.Drain.Delay, c.Log.Format, c.Dev}
-	want := []any{"127.0.0.1:8080", "127.0.0.1:9090", "bolt:./data/gatehouse.db", []string{"ES256", "RS256"}, 90 * 24 * time.Hour,
+	want := []any{"127.0.0.1:8080", "127.0.0.1:9090", "bolt:./data/gatehouse.db", []string{"ES256", "RS256", "EdDSA"}, 90 * 24 * time.Hour,
 		15 * time.Minute, 24 * time.Hour, 2 * time.Second, 2 * time.Second, 5 * time.Second, "json", false}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)

@@ -61,7 +61,7 @@ type Client struct {
 	StrictAuthMethod bool         `json:"strict_auth_method,omitempty"` // refuse basic where post is registered, and the reverse
 	Secrets          []Secret     `json:"secrets,omitempty"`
 	Audiences        []string     `json:"audiences,omitempty"` // identifiers it may ask for; the first is the default
-	Scopes           []string     `json:"scopes,omitempty"`    // beyond those, it may ask for the scopes of its audiences
+	Scopes           []string     `json:"scopes,omitempty"`    // it may ask for; none: those of its audiences
 	RedirectURIs     []string     `json:"redirect_uris,omitempty"`
 	Web              *WebClient   `json:"web,omitempty"` // what only clients that sign people in have
 	CreatedAt        time.Time    `json:"created_at"`

@@ -319,6 +319,7 @@ func TestReadmeWithTwoReplicas(t *testing.T) {
 		if line == "" {
 			continue
 		}
+		line = strings.ReplaceAll(line, "GATEHOUSE_ISSUER=http://"+pageAddress, "GATEHOUSE_ISSUER=http://"+a.address)
 		s := a
 		if strings.Contains(line, pageSecond) {
 			s = b

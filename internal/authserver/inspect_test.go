@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/apptest"
 )
@@ -127,6 +128,27 @@ func TestRevocation(t *testing.T) {
 	wantError(t, b.Post("/oauth/revoke", "token", jwt), 401, "invalid_client")
 	if a := b.Post("/oauth/revoke", "token", "x", "client_id", "spa"); a.Status != http.StatusOK {
 		t.Errorf("REV-10 public client: got %s", a)
+	}
+}
+
+// However fast marks follow each other, tokens stay near the clock, and every mark outlives what it hits (MIS-03).
+func TestManyMarksMoveNothingIntoTheFuture(t *testing.T) {
+	b := start(t)
+	for range 60 {
+		a := b.Post("/oauth/token", cc("audience", hub)...)
+		if a.Status == http.StatusServiceUnavailable && a.Header.Get("Retry-After") != "" {
+			continue
+		}
+		if a.Status != http.StatusOK {
+			t.Fatalf("got %s", a)
+		}
+		c := part(t, a.JSON(t)["access_token"].(string), 1)
+		if ahead := c["iat"].(float64) - float64(time.Now().Unix()); ahead > 2 {
+			t.Fatalf("iat is %v s ahead", ahead)
+		}
+		if a := b.Admin("POST", "/revocations", `{"kind":"client","id":"release"}`); a.Status >= 300 {
+			t.Fatalf("mark: got %s", a)
+		}
 	}
 }
 

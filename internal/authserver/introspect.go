@@ -15,7 +15,7 @@ func (s *Server) introspect(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if caller.Public() {
-		return iam.Refuse(iam.Unauthenticated, "invalid_client", "introspection needs a client that authenticates (RFC 7662 §2.1)")
+		return iam.Refuse(iam.Unauthenticated, "invalid_client", "introspection needs a client that authenticates (RFC 7662, section 2.1)")
 	}
 	t := web.FormOf(r.Context()).Get("token")
 	if t == "" {

@@ -74,6 +74,9 @@ func (s *Server) PublishKeys(ring *keys.Ring) {
 
 // authenticate finds out which client sends the request.
 func (s *Server) authenticate(r *http.Request) (*iam.Client, error) {
+	if len(r.Header["Authorization"]) > 1 { // a proxy may have judged by another one than we would
+		return nil, iam.Refuse(iam.Invalid, "invalid_request", "the request has more than one Authorization header")
+	}
 	cred, err := clientauth.Parse(r.Header.Get("Authorization"), r.PostForm)
 	if err != nil {
 		return nil, err

@@ -34,6 +34,9 @@ func CheckClientID(id ClientID) error {
 	if strings.HasPrefix(string(id), userIDPrefix) {
 		return Errorf(Invalid, "client id %q: must not begin like a user's id (%s): an API that reads sub alone would take one for the other", string(id), userIDPrefix)
 	}
+	if c := string(id[:min(len(id), 1)]); c != "" && strings.Contains("-_.~@", c) {
+		return Errorf(Invalid, "client id %q: want a letter or digit first", string(id))
+	}
 	if id == "" || len(id) > 128 {
 		return Errorf(Invalid, "client id: want 1 to 128 characters, got %d", len(id))
 	}

@@ -24,6 +24,7 @@ func TestCheckName(t *testing.T) {
 func TestCheckClientID(t *testing.T) {
 	for id, ok := range map[iam.ClientID]bool{
 		"release": true, "Release_2.0~x@y-z": true, iam.ClientID(strings.Repeat("a", 128)): true,
+		".": false, "..": false, "-a": false, "~a": false,
 		"": false, "a b": false, "a:b": false, "a/b": false, "ü": false, "a%b": false, iam.ClientID(strings.Repeat("a", 129)): false,
 		iam.ClientID(iam.NewID("u")): false,
 	} {

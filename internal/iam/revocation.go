@@ -34,3 +34,7 @@ type Revocation struct {
 	NotBefore time.Time
 	ExpiresAt time.Time
 }
+
+// MaxIssuedAhead is how far the iat of a token may be ahead of the clock, right after a revocation. Whoever would get one further
+// ahead is asked to come back, so that a stream of revocations moves neither tokens nor marks into the future.
+const MaxIssuedAhead = 2 * time.Second

@@ -29,7 +29,10 @@ func (s *Store) Revoke(ctx context.Context, r iam.Revocation) error { return s.r
 // RevokeIssued writes a mark that kills every token issued so far to what ref names, those included whose iat is ahead of the
 // clock because of an earlier mark.
 func (s *Store) RevokeIssued(ctx context.Context, ref iam.RevocationRef, expires time.Time) error {
-	return s.revoke(ctx, iam.Revocation{RevocationRef: ref, NotBefore: s.marks.lastIssued(s.now(), ref), ExpiresAt: expires})
+	now := s.now()
+	last := s.marks.lastIssued(now, ref)
+	// What the mark hits lives as much longer as its iat is ahead.
+	return s.revoke(ctx, iam.Revocation{RevocationRef: ref, NotBefore: last, ExpiresAt: expires.Add(max(last.Sub(now), 0))})
 }
 
 func (s *Store) revoke(ctx context.Context, r iam.Revocation) error {
@@ -240,7 +243,8 @@ func (m *marks) after(from, now time.Time, refs []iam.RevocationRef) time.Time {
 		}
 	}
 	m.mu.RUnlock()
-	if iat > now.Unix() {
+	// One that is too far ahead is not issued, and so moves no later mark.
+	if iat > now.Unix() && iat <= now.Add(iam.MaxIssuedAhead).Unix() {
 		m.mu.Lock()
 		for _, r := range refs {
 			m.ahead[r] = max(m.ahead[r], iat)

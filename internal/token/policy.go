@@ -88,6 +88,9 @@ func (p *Policy) Authorize(ctx context.Context, r Request) (*Authorization, erro
 	if err := p.organization(ctx, a, r); err != nil {
 		return nil, err
 	}
+	if a.IssuedAt.Sub(p.Now()) > iam.MaxIssuedAhead {
+		return nil, iam.Refuse(iam.Unavailable, "busy", "this client's tokens were revoked several times within a second; try again")
+	}
 	return a, nil
 }
 

@@ -10,7 +10,6 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"sync"
 	"time"
@@ -52,6 +51,7 @@ type App struct {
 	listener   net.Listener
 	opListener net.Listener
 	welcome    string
+	headroom   []byte // see heapHeadroom; nobody reads it
 
 	background context.Context // of what runs beside the requests
 	stop       context.CancelFunc
@@ -60,7 +60,7 @@ type App struct {
 
 // New opens the store, sets it up if that is asked for, applies the documents given, and wires everything that Run serves.
 func New(ctx context.Context, o Options) (_ *App, err error) {
-	a := &App{options: o, log: o.Log}
+	a := &App{options: o, log: o.Log, headroom: make([]byte, heapHeadroom)}
 	a.background, a.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -281,7 +281,6 @@ func (a *App) OperationsAddr() net.Addr { return a.opListener.Addr() }
 // Run serves until ctx ends, then drains: readiness turns red, requests are served on for the configured delay, those under way
 // are finished, and the store is closed.
 func (a *App) Run(ctx context.Context) error {
-	headroom := make([]byte, heapHeadroom)
 	c := a.options.Config
 	a.running.Go(func() { a.keyring.run(a.background) })
 	a.running.Go(func() { a.sweep(a.background) })
@@ -304,13 +303,13 @@ func (a *App) Run(ctx context.Context) error {
 	err := web.Serve(ctx, a.public, a.listener, drain)
 	opStop()
 	err = errors.Join(err, <-opDone)
-	runtime.KeepAlive(headroom)
 	return errors.Join(err, a.close())
 }
 
 // heapHeadroom is what the collector counts as living beside what lives. A broker with few records holds some MiB, and a collector
 // that ran each time as much was allocated again would run dozens of times a second under load. Nobody touches the memory, so the
-// machine does not give any for it; with a large cache it is too little to matter. GOGC and GOMEMLIMIT stay the operator's.
+// machine does not give any for it, as long as New takes it first: memory that was used before would be cleared. With a large cache it
+// is too little to matter. GOGC and GOMEMLIMIT stay the operator's.
 const heapHeadroom = 16 << 20
 
 // close ends what runs in the background and closes the store. It may be called with half of New done.

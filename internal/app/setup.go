@@ -140,9 +140,6 @@ func secretFile(path string, generate func() string) (string, error) {
 // loadSealer returns the sealer under the configured key-encryption key. In dev a missing one is made.
 func loadSealer(c *config.Config) (*keys.Sealer, error) {
 	if c.Dev {
-		if err := keyBelongs(c); err != nil {
-			return nil, err
-		}
 		if _, err := secretFile(c.Keys.KEK, newKEK); err != nil {
 			return nil, fmt.Errorf("keys.kek: %w", err)
 		}
@@ -156,18 +153,6 @@ func loadSealer(c *config.Config) (*keys.Sealer, error) {
 		return nil, fmt.Errorf("keys.kek: %w", err)
 	}
 	return keys.NewSealer(kek)
-}
-
-// keyBelongs refuses to make a new key beside a store that was sealed with one: it would open nothing there.
-func keyBelongs(c *config.Config) error {
-	path, embedded := c.Store.Path()
-	if _, err := os.Stat(c.Keys.KEK); !embedded || !errors.Is(err, os.ErrNotExist) {
-		return nil
-	}
-	if _, err := os.Stat(path); err == nil {
-		return fmt.Errorf("keys.kek: %s is missing, and %s was made with it: put it back, or remove both to begin anew", c.Keys.KEK, path)
-	}
-	return nil
 }
 
 func newKEK() string { return base64.StdEncoding.EncodeToString(keys.NewSecret().Bytes()) }

@@ -236,8 +236,8 @@ func TestConcurrentFirstStarts(t *testing.T) {
 	keySet := processes[0].broker.Get("/.well-known/jwks.json").Body
 	var set struct{ Keys []map[string]any }
 	decode(t, keySet, &set)
-	if len(set.Keys) != 2 {
-		t.Errorf("key set: got %d keys, want one each for ES256 and RS256: %s", len(set.Keys), keySet)
+	if len(set.Keys) != 3 {
+		t.Errorf("key set: got %d keys, want one each for ES256, RS256 and EdDSA: %s", len(set.Keys), keySet)
 	}
 	var tokens []string
 	for i, p := range processes {

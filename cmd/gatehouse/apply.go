@@ -38,6 +38,9 @@ written to files of mode 0600 first.`,
 		if err != nil {
 			return err
 		}
+		if options.Prune && len(docs) == 0 { // a template that failed must not empty the directory
+			return usagef("--prune with no document would delete everything: name at least one")
+		}
 		api, err := p.dial(cmd.Context(), remote)
 		if err != nil {
 			return err

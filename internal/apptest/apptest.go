@@ -138,15 +138,22 @@ func (b *Broker) Stop() {
 	})
 }
 
-// FreeAddress returns a loopback address that nobody listens at. It lies below the ports that kernels give to outgoing
-// connections, so it stays free between the end of a broker and its next start.
+// given holds the ports that FreeAddress gave, so that no two servers of a test process are sent to one.
+var given sync.Map
+
+// FreeAddress returns a loopback address that nobody listens at, another at each call. It lies below the ports that
+// kernels give to outgoing connections, so it stays free between the end of a broker and its next start.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
 	for range 1000 {
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(10000+rand.IntN(10000))))
+		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(10000+rand.IntN(10000)))
+		if _, again := given.LoadOrStore(address, true); again {
+			continue
+		}
+		l, err := net.Listen("tcp", address)
 		if err == nil {
 			_ = l.Close()
-			return l.Addr().String()
+			return address
 		}
 	}
 	t.Fatal("no free loopback port between 10000 and 20000")

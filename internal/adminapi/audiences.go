@@ -15,34 +15,34 @@ type AtAudience struct {
 
 func (a *api) audiences() {
 	const tag = "audiences"
-	add(a, op{http.MethodGet, "/audiences", "list-audiences", "List audiences", tag, 0},
+	addPlatform(a, op{http.MethodGet, "/audiences", "list-audiences", "List audiences", tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *Paged) (*plain[apiv1.Page[apiv1.Audience]], error) {
 			return page(*in, tag, func(p store.PageOptions) (apiv1.Page[apiv1.Audience], error) { return a.Directory.Audiences(ctx, p) })
 		})
-	add(a, op{http.MethodPost, "/audiences", "create-audience", "Make an audience", tag, http.StatusCreated},
+	addPlatform(a, op{http.MethodPost, "/audiences", "create-audience", "Make an audience", tag, http.StatusCreated, false, false},
 		func(ctx context.Context, by *caller, in *struct{ Body apiv1.NewAudience }) (*tagged[apiv1.Audience], error) {
-			v, err := a.Directory.CreateAudience(ctx, by.actor(), in.Body)
+			v, err := a.Directory.CreateAudience(ctx, by.by(), in.Body)
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodGet, "/audiences/{audience}", "get-audience", "Read an audience", tag, 0},
+	addPlatform(a, op{http.MethodGet, "/audiences/{audience}", "get-audience", "Read an audience", tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *AtAudience) (*tagged[apiv1.Audience], error) {
 			v, err := a.Directory.Audience(ctx, in.Audience)
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodPut, "/audiences/{audience}", "update-audience", "Replace the spec of an audience", tag, 0},
+	addPlatform(a, op{http.MethodPut, "/audiences/{audience}", "update-audience", "Replace the spec of an audience", tag, 0, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtAudience
 			Conditional
 			Body apiv1.AudienceSpec
 		}) (*tagged[apiv1.Audience], error) {
-			v, err := a.Directory.UpdateAudience(ctx, by.actor(), in.Audience, in.Body, in.expect())
+			v, err := a.Directory.UpdateAudience(ctx, by.by(), in.Audience, in.Body, in.expect())
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodDelete, "/audiences/{audience}", "delete-audience", "End an audience", tag, http.StatusNoContent},
+	addPlatform(a, op{http.MethodDelete, "/audiences/{audience}", "delete-audience", "End an audience", tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtAudience
 			Conditional
 		}) (*none, error) {
-			return nil, a.Directory.DeleteAudience(ctx, by.actor(), in.Audience, in.expect())
+			return nil, a.Directory.DeleteAudience(ctx, by.by(), in.Audience, in.expect())
 		})
 }

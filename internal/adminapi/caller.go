@@ -15,9 +15,11 @@ import (
 
 // A caller is who a request comes from.
 type caller struct {
-	claims *token.Claims
-	role   iam.PlatformRole
-	name   string
+	claims      *token.Claims
+	role        iam.PlatformRole
+	name        string
+	requestedBy iam.UserID
+	requestID   string
 }
 
 func (c *caller) subject() iam.Subject {
@@ -27,12 +29,22 @@ func (c *caller) subject() iam.Subject {
 	return c.claims.ClientID.Subject()
 }
 
-// actor is the caller as the rules of change see it.
-func (c *caller) actor() access.Actor { return directory.Operator(c.subject()) }
+// by is the caller as the directory sees it: with a platform role, whose reach admit bounds, or by the rights that the access
+// models give.
+func (c *caller) by() directory.By {
+	by := directory.By{
+		Actor: access.Actor{Subject: c.subject(), Authority: access.ByModel}, Client: c.claims.ClientID,
+		RequestedBy: c.requestedBy, RequestID: c.requestID, Organization: iam.NodeID(c.claims.OrgID),
+	}
+	if c.role != "" {
+		by.Authority, by.Organization = access.ByOperator, ""
+	}
+	return by
+}
 
 var (
 	errNoToken  = iam.Errorf(iam.Unauthenticated, "an access token for this API is required")
-	errNoRights = iam.Errorf(iam.Forbidden, "the API is for those with a platform role")
+	errNoRights = iam.Errorf(iam.Forbidden, "this part of the API is for those with a platform role")
 	errReadOnly = iam.Errorf(iam.Forbidden, "an auditor may read, and change nothing")
 )
 
@@ -50,7 +62,7 @@ func (a *api) authenticate(r *http.Request) (*caller, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &caller{claims: claims}
+	c := &caller{claims: claims, requestID: web.RequestID(r.Context())}
 	web.Add(r.Context(), slog.String("client_id", string(claims.ClientID)), slog.String("sub", claims.Subject))
 	return c, a.identify(r.Context(), c)
 }
@@ -69,17 +81,4 @@ func (a *api) identify(ctx context.Context, c *caller) error {
 		c.role, c.name = client.PlatformRole, client.Name
 	}
 	return err
-}
-
-// admit decides about the request as a whole: operators may do everything, auditors read.
-func (c *caller) admit(method string) error {
-	switch {
-	case c.role == iam.Operator:
-		return nil
-	case c.role != iam.Auditor:
-		return errNoRights
-	case method != http.MethodGet && method != http.MethodHead:
-		return errReadOnly
-	}
-	return nil
 }

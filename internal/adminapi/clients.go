@@ -22,13 +22,13 @@ type ChangeClient struct {
 
 func (a *api) clients() {
 	const tag = "clients"
-	add(a, op{http.MethodGet, "/clients", "list-clients", "List platform clients", tag, 0},
+	addPlatform(a, op{http.MethodGet, "/clients", "list-clients", "List platform clients", tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *Paged) (*plain[apiv1.Page[apiv1.OAuthClient]], error) {
 			return page(*in, tag, func(p store.PageOptions) (apiv1.Page[apiv1.OAuthClient], error) {
 				return a.Directory.Clients(ctx, "", p)
 			})
 		})
-	add(a, op{http.MethodGet, "/organizations/{node}/clients", "list-clients-of-organization", "List the clients of an organization", tag, 0},
+	addPlatform(a, op{http.MethodGet, "/organizations/{node}/clients", "list-clients-of-organization", "List the clients of an organization", tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *struct {
 			AtNode
 			Paged
@@ -38,14 +38,14 @@ func (a *api) clients() {
 			})
 		})
 	create := func(ctx context.Context, by *caller, n apiv1.NewClient) (*tagged[apiv1.ClientCreated], error) {
-		v, err := a.Directory.CreateClient(ctx, by.actor(), n)
+		v, err := a.Directory.CreateClient(ctx, by.by(), n)
 		return withTag(v, v.ETag, err)
 	}
-	add(a, op{http.MethodPost, "/clients", "create-client", "Make a client; the answer may have its secret, this once", tag, http.StatusCreated},
+	addPlatform(a, op{http.MethodPost, "/clients", "create-client", "Make a client; the answer may have its secret, this once", tag, http.StatusCreated, false, false},
 		func(ctx context.Context, by *caller, in *struct{ Body apiv1.NewClient }) (*tagged[apiv1.ClientCreated], error) {
 			return create(ctx, by, in.Body)
 		})
-	add(a, op{http.MethodPost, "/organizations/{node}/clients", "create-client-of-organization", "Make a client of an organization", tag, http.StatusCreated},
+	addPlatform(a, op{http.MethodPost, "/organizations/{node}/clients", "create-client-of-organization", "Make a client of an organization", tag, http.StatusCreated, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtNode
 			Body apiv1.NewClient
@@ -57,55 +57,55 @@ func (a *api) clients() {
 			in.Body.Organization = org
 			return create(ctx, by, in.Body)
 		})
-	add(a, op{http.MethodGet, "/clients/{client}", "get-client", "Read a client", tag, 0},
+	addPlatform(a, op{http.MethodGet, "/clients/{client}", "get-client", "Read a client", tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *AtClient) (*tagged[apiv1.OAuthClient], error) {
 			v, err := a.Directory.Client(ctx, in.Client)
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodPut, "/clients/{client}", "update-client", "Replace the spec of a client", tag, 0},
+	addPlatform(a, op{http.MethodPut, "/clients/{client}", "update-client", "Replace the spec of a client", tag, 0, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			ChangeClient
 			Body apiv1.ClientSpec
 		}) (*tagged[apiv1.OAuthClient], error) {
-			v, err := a.Directory.UpdateClient(ctx, by.actor(), in.Client, in.Body, in.expect())
+			v, err := a.Directory.UpdateClient(ctx, by.by(), in.Client, in.Body, in.expect())
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodPost, "/clients/{client}/disable", "disable-client", "End a client's tokens and give it no more", tag, 0},
+	addPlatform(a, op{http.MethodPost, "/clients/{client}/disable", "disable-client", "End a client's tokens and give it no more", tag, 0, false, false},
 		func(ctx context.Context, by *caller, in *ChangeClient) (*tagged[apiv1.OAuthClient], error) {
-			v, err := a.Directory.DisableClient(ctx, by.actor(), in.Client, in.expect())
+			v, err := a.Directory.DisableClient(ctx, by.by(), in.Client, in.expect())
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodPost, "/clients/{client}/enable", "enable-client", "Let a client get tokens again", tag, 0},
+	addPlatform(a, op{http.MethodPost, "/clients/{client}/enable", "enable-client", "Let a client get tokens again", tag, 0, false, false},
 		func(ctx context.Context, by *caller, in *ChangeClient) (*tagged[apiv1.OAuthClient], error) {
-			v, err := a.Directory.EnableClient(ctx, by.actor(), in.Client, in.expect())
+			v, err := a.Directory.EnableClient(ctx, by.by(), in.Client, in.expect())
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodDelete, "/clients/{client}", "delete-client", "End a client", tag, http.StatusNoContent},
+	addPlatform(a, op{http.MethodDelete, "/clients/{client}", "delete-client", "End a client", tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *ChangeClient) (*none, error) {
-			return nil, a.Directory.DeleteClient(ctx, by.actor(), in.Client, in.expect())
+			return nil, a.Directory.DeleteClient(ctx, by.by(), in.Client, in.expect())
 		})
 }
 
 func (a *api) secrets() {
 	const tag = "secrets"
-	add(a, op{http.MethodGet, "/clients/{client}/secrets", "list-secrets", "List a client's secrets, without the secrets", tag, 0},
+	addPlatform(a, op{http.MethodGet, "/clients/{client}/secrets", "list-secrets", "List a client's secrets, without the secrets", tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *AtClient) (*plain[apiv1.Page[apiv1.Secret]], error) {
 			v, err := a.Directory.ClientSecrets(ctx, in.Client)
 			return &plain[apiv1.Page[apiv1.Secret]]{Body: v}, err
 		})
-	add(a, op{http.MethodPost, "/clients/{client}/secrets", "rotate-secret", "Make a new secret, shown this once, and schedule the end of the others", tag, http.StatusCreated},
+	addPlatform(a, op{http.MethodPost, "/clients/{client}/secrets", "rotate-secret", "Make a new secret, shown this once, and schedule the end of the others", tag, http.StatusCreated, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtClient
 			Body apiv1.SecretRotation
 		}) (*plain[apiv1.SecretCreated], error) {
-			v, err := a.Directory.RotateSecret(ctx, by.actor(), in.Client, in.Body)
+			v, err := a.Directory.RotateSecret(ctx, by.by(), in.Client, in.Body)
 			return &plain[apiv1.SecretCreated]{Body: v}, err
 		})
-	add(a, op{http.MethodDelete, "/clients/{client}/secrets/{secret}", "delete-secret", "End a secret at once", tag, http.StatusNoContent},
+	addPlatform(a, op{http.MethodDelete, "/clients/{client}/secrets/{secret}", "delete-secret", "End a secret at once", tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtClient
 			Secret string `path:"secret" doc:"Name or id."`
 		}) (*none, error) {
-			return nil, a.Directory.DeleteSecret(ctx, by.actor(), in.Client, in.Secret)
+			return nil, a.Directory.DeleteSecret(ctx, by.by(), in.Client, in.Secret)
 		})
 }

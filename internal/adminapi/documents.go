@@ -16,12 +16,12 @@ type documentSchema struct {
 
 func (a *api) documents() {
 	const tag = "documents"
-	add(a, op{http.MethodPost, "/apply", "apply", "Make documents true, or plan that", tag, 0},
+	addPlatform(a, op{http.MethodPost, "/apply", "apply", "Make documents true, or plan that", tag, 0, false, false},
 		func(ctx context.Context, by *caller, in *struct{ Body apiv1.ApplyRequest }) (*plain[apiv1.Plan], error) {
-			v, err := a.Directory.Apply(ctx, by.actor(), in.Body)
+			v, err := a.Directory.Apply(ctx, by.by(), in.Body)
 			return &plain[apiv1.Plan]{Body: v}, err
 		})
-	add(a, op{http.MethodGet, "/export", "export", "Documents for everything there is, without secrets", tag, 0},
+	addPlatform(a, op{http.MethodGet, "/export", "export", "Documents for everything there is, without secrets", tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *struct {
 			PageToken string `query:"page_token" maxLength:"2000" doc:"next_page_token of the part before."`
 		}) (*plain[apiv1.Export], error) {

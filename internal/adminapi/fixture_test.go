@@ -76,7 +76,10 @@ func start(t testing.TB) *broker {
 	check(t, err)
 	ring, err := keys.NewRing(all)
 	check(t, err)
-	model := func(name string) *access.Model { m, _ := access.Preset(name); return m }
+	model := func(_ context.Context, name string) (*access.Model, error) {
+		m, _ := access.Preset(name)
+		return m, nil
+	}
 	b.inspector = &token.Inspector{Issuer: issuer, Ring: func() *keys.Ring { return ring }, Revocations: b.store, Directory: b.store, Now: time.Now}
 	b.issuer = &token.Issuer{Issuer: issuer, Ring: b.inspector.Ring, Now: time.Now}
 	b.policy = &token.Policy{

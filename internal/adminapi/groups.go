@@ -28,7 +28,7 @@ func (a *api) groups() {
 func (a *api) groupsAt(home, id, noun string) {
 	const tag = "groups"
 	list, one := home+"/{node}/groups", home+"/{node}/groups/{group}"
-	add(a, op{http.MethodGet, list, "list-groups-of-" + id, "List the groups of " + noun, tag, 0},
+	addPlatform(a, op{http.MethodGet, list, "list-groups-of-" + id, "List the groups of " + noun, tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *struct {
 			AtNode
 			Paged
@@ -37,27 +37,27 @@ func (a *api) groupsAt(home, id, noun string) {
 				return a.Directory.Groups(ctx, path(in.Node), p)
 			})
 		})
-	add(a, op{http.MethodPost, list, "create-group-of-" + id, "Make a group of " + noun, tag, http.StatusCreated},
+	addPlatform(a, op{http.MethodPost, list, "create-group-of-" + id, "Make a group of " + noun, tag, http.StatusCreated, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtNode
 			Body apiv1.NewGroup
 		}) (*tagged[apiv1.Group], error) {
-			v, err := a.Directory.CreateGroup(ctx, by.actor(), path(in.Node), in.Body)
+			v, err := a.Directory.CreateGroup(ctx, by.by(), path(in.Node), in.Body)
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodGet, one, "get-group-of-" + id, "Read a group of " + noun, tag, 0},
+	addPlatform(a, op{http.MethodGet, one, "get-group-of-" + id, "Read a group of " + noun, tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *AtGroup) (*tagged[apiv1.Group], error) {
 			v, err := a.Directory.Group(ctx, path(in.Node), in.Group)
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodDelete, one, "delete-group-of-" + id, "End a group of " + noun + " and what it holds", tag, http.StatusNoContent},
+	addPlatform(a, op{http.MethodDelete, one, "delete-group-of-" + id, "End a group of " + noun + " and what it holds", tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtGroup
 			Conditional
 		}) (*none, error) {
-			return nil, a.Directory.DeleteGroup(ctx, by.actor(), path(in.Node), in.Group, in.expect())
+			return nil, a.Directory.DeleteGroup(ctx, by.by(), path(in.Node), in.Group, in.expect())
 		})
-	add(a, op{http.MethodGet, one + "/members", "list-members-of-group-of-" + id, "List who is in a group of " + noun, tag, 0},
+	addPlatform(a, op{http.MethodGet, one + "/members", "list-members-of-group-of-" + id, "List who is in a group of " + noun, tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *struct {
 			AtGroup
 			Paged
@@ -66,12 +66,12 @@ func (a *api) groupsAt(home, id, noun string) {
 				return a.Directory.Members(ctx, path(in.Node), in.Group, p)
 			})
 		})
-	add(a, op{http.MethodPut, one + "/members/{user}", "add-member-to-group-of-" + id, "Put a user into a group of " + noun, tag, http.StatusNoContent},
+	addPlatform(a, op{http.MethodPut, one + "/members/{user}", "add-member-to-group-of-" + id, "Put a user into a group of " + noun, tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *atMember) (*none, error) {
-			return nil, a.Directory.AddMember(ctx, by.actor(), path(in.Node), in.Group, in.User)
+			return nil, a.Directory.AddMember(ctx, by.by(), path(in.Node), in.Group, in.User)
 		})
-	add(a, op{http.MethodDelete, one + "/members/{user}", "remove-member-from-group-of-" + id, "Take a user out of a group of " + noun, tag, http.StatusNoContent},
+	addPlatform(a, op{http.MethodDelete, one + "/members/{user}", "remove-member-from-group-of-" + id, "Take a user out of a group of " + noun, tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *atMember) (*none, error) {
-			return nil, a.Directory.RemoveMember(ctx, by.actor(), path(in.Node), in.Group, in.User)
+			return nil, a.Directory.RemoveMember(ctx, by.by(), path(in.Node), in.Group, in.User)
 		})
 }

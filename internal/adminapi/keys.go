@@ -21,18 +21,18 @@ func (a *api) keys() {
 		}
 		return out, err
 	}
-	add(a, op{http.MethodGet, "/keys", "list-keys", "List the signing keys", tag, 0},
+	addPlatform(a, op{http.MethodGet, "/keys", "list-keys", "List the signing keys", tag, 0, false, false},
 		func(ctx context.Context, _ *caller, _ *struct{}) (*plain[apiv1.Page[apiv1.Key]], error) {
 			return list(ctx)
 		})
-	add(a, op{http.MethodPost, "/keys", "rotate-key", "Make a key that takes over once every verifier can know it", tag, http.StatusCreated},
+	addPlatform(a, op{http.MethodPost, "/keys", "rotate-key", "Make a key that takes over once every verifier can know it", tag, http.StatusCreated, false, false},
 		func(ctx context.Context, _ *caller, in *struct{ Body apiv1.KeyRotation }) (*plain[apiv1.Page[apiv1.Key]], error) {
 			if err := a.Keys.Rotate(ctx, keys.Alg(in.Body.Alg)); err != nil {
 				return nil, err
 			}
 			return list(ctx)
 		})
-	add(a, op{http.MethodDelete, "/keys/{kid}", "remove-key", "Emergency: take a key out at once and end every token that it signed", tag, http.StatusNoContent},
+	addPlatform(a, op{http.MethodDelete, "/keys/{kid}", "remove-key", "Emergency: take a key out at once and end every token that it signed", tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, _ *caller, in *struct {
 			KID string `path:"kid"`
 		}) (*none, error) {

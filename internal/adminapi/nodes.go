@@ -18,7 +18,7 @@ type AtNode struct {
 var homes = []struct{ path, id, noun string }{{"/nodes", "node", "a node"}, {"/organizations", "organization", "an organization"}}
 
 func (a *api) nodes() {
-	add(a, op{http.MethodGet, "/organizations", "list-organizations", "List organizations and other nodes without a parent", "organizations", 0},
+	addPlatform(a, op{http.MethodGet, "/organizations", "list-organizations", "List organizations and other nodes without a parent", "organizations", 0, false, false},
 		func(ctx context.Context, _ *caller, in *Paged) (*plain[apiv1.Page[apiv1.Node]], error) {
 			return page(*in, "organizations", func(p store.PageOptions) (apiv1.Page[apiv1.Node], error) { return a.Directory.Organizations(ctx, p) })
 		})
@@ -31,24 +31,24 @@ func (a *api) nodes() {
 func (a *api) nodesAt(home, id, noun string) {
 	tag := home[1:]
 	organization := id == "organization"
-	add(a, op{http.MethodPost, home, "create-" + id, "Make " + noun, tag, http.StatusCreated},
+	addPlatform(a, op{http.MethodPost, home, "create-" + id, "Make " + noun, tag, http.StatusCreated, false, false},
 		func(ctx context.Context, by *caller, in *struct{ Body apiv1.NewNode }) (*tagged[apiv1.Node], error) {
 			if level := in.Body.Level; organization && level != "" && level != string(iam.LevelOrganization) {
 				return nil, iam.Errorf(iam.Invalid, "level: an organization is at level organization: post to %s/nodes", prefix)
 			}
-			v, err := a.Directory.CreateNode(ctx, by.actor(), in.Body)
+			v, err := a.Directory.CreateNode(ctx, by.by(), in.Body)
 			return withTag(v, v.ETag, err)
 		})
 	read := a.Directory.Node
 	if organization {
 		read = a.Directory.Organization
 	}
-	add(a, op{http.MethodGet, home + "/{node}", "get-" + id, "Read " + noun, tag, 0},
+	addPlatform(a, op{http.MethodGet, home + "/{node}", "get-" + id, "Read " + noun, tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *AtNode) (*tagged[apiv1.Node], error) {
 			v, err := read(ctx, path(in.Node))
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodPut, home + "/{node}", "update-" + id, "Replace the spec of " + noun, tag, 0},
+	addPlatform(a, op{http.MethodPut, home + "/{node}", "update-" + id, "Replace the spec of " + noun, tag, 0, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtNode
 			Conditional
@@ -58,10 +58,10 @@ func (a *api) nodesAt(home, id, noun string) {
 			if err != nil {
 				return nil, err
 			}
-			v, err := a.Directory.UpdateNode(ctx, by.actor(), n.ID, in.Body, in.expect())
+			v, err := a.Directory.UpdateNode(ctx, by.by(), n.ID, in.Body, in.expect())
 			return withTag(v, v.ETag, err)
 		})
-	add(a, op{http.MethodDelete, home + "/{node}", "delete-" + id, "End " + noun + " without nodes, clients and groups", tag, http.StatusNoContent},
+	addPlatform(a, op{http.MethodDelete, home + "/{node}", "delete-" + id, "End " + noun + " without nodes, clients and groups", tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtNode
 			Conditional
@@ -70,9 +70,9 @@ func (a *api) nodesAt(home, id, noun string) {
 			if err != nil {
 				return nil, err
 			}
-			return nil, a.Directory.DeleteNode(ctx, by.actor(), n.ID, in.expect())
+			return nil, a.Directory.DeleteNode(ctx, by.by(), n.ID, in.expect())
 		})
-	add(a, op{http.MethodGet, home + "/{node}/nodes", "list-nodes-of-" + id, "List the nodes right below " + noun, tag, 0},
+	addPlatform(a, op{http.MethodGet, home + "/{node}/nodes", "list-nodes-of-" + id, "List the nodes right below " + noun, tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *struct {
 			AtNode
 			Paged
@@ -85,7 +85,7 @@ func (a *api) nodesAt(home, id, noun string) {
 
 func (a *api) assignmentsAt(home, id, noun string) {
 	const tag = "assignments"
-	add(a, op{http.MethodGet, home + "/{node}/assignments", "list-assignments-of-" + id, "List who holds which roles at " + noun, tag, 0},
+	addPlatform(a, op{http.MethodGet, home + "/{node}/assignments", "list-assignments-of-" + id, "List who holds which roles at " + noun, tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *struct {
 			AtNode
 			Paged
@@ -98,14 +98,14 @@ func (a *api) assignmentsAt(home, id, noun string) {
 		AtNode
 		Body apiv1.Assignment
 	}
-	add(a, op{http.MethodPost, home + "/{node}/assignments", "assign-at-" + id, "Give a role at " + noun, tag, 0},
+	addPlatform(a, op{http.MethodPost, home + "/{node}/assignments", "assign-at-" + id, "Give a role at " + noun, tag, 0, false, false},
 		func(ctx context.Context, by *caller, in *about) (*plain[apiv1.Assignment], error) {
-			v, err := a.Directory.Assign(ctx, by.actor(), path(in.Node), in.Body)
+			v, err := a.Directory.Assign(ctx, by.by(), path(in.Node), in.Body)
 			return &plain[apiv1.Assignment]{Body: v}, err
 		})
-	add(a, op{http.MethodPost, home + "/{node}/assignments/remove", "unassign-at-" + id,
-		"Take a role at " + noun + " away or, when none is named, all that the subject holds there and below", tag, http.StatusNoContent},
+	addPlatform(a, op{http.MethodPost, home + "/{node}/assignments/remove", "unassign-at-" + id,
+		"Take a role at " + noun + " away or, when none is named, all that the subject holds there and below", tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *about) (*none, error) {
-			return nil, a.Directory.Unassign(ctx, by.actor(), path(in.Node), in.Body)
+			return nil, a.Directory.Unassign(ctx, by.by(), path(in.Node), in.Body)
 		})
 }

@@ -11,7 +11,7 @@ import (
 
 func (a *api) revocations() {
 	const tag = "revocations"
-	add(a, op{http.MethodGet, "/revocations", "list-revocations", "List the marks in force", tag, 0},
+	addPlatform(a, op{http.MethodGet, "/revocations", "list-revocations", "List the marks in force", tag, 0, false, false},
 		func(ctx context.Context, _ *caller, in *Paged) (*plain[apiv1.Page[apiv1.Revocation]], error) {
 			return page(*in, tag, func(p store.PageOptions) (out apiv1.Page[apiv1.Revocation], _ error) {
 				got, err := a.Store.Revocations(ctx, p)
@@ -22,7 +22,7 @@ func (a *api) revocations() {
 				return out, err
 			})
 		})
-	add(a, op{http.MethodPost, "/revocations", "revoke", "End tokens; the answer comes when that will survive a crash", tag, http.StatusCreated},
+	addPlatform(a, op{http.MethodPost, "/revocations", "revoke", "End tokens; the answer comes when that will survive a crash", tag, http.StatusCreated, false, false},
 		func(ctx context.Context, _ *caller, in *struct{ Body apiv1.NewRevocation }) (*plain[apiv1.Revoked], error) {
 			v, err := a.revoke(ctx, in.Body)
 			return &plain[apiv1.Revoked]{Body: v}, err

@@ -138,9 +138,6 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := who.admit(r.Method); err != nil {
-		return err
-	}
 	if err := checkBody(r); err != nil {
 		return err
 	}
@@ -180,10 +177,29 @@ func (a *api) unrouted(w http.ResponseWriter, r *http.Request) error {
 // An op describes an operation.
 type op struct {
 	method, path, id, summary, tag string
-	status                         int // of success; 200 when zero
+	status                         int  // of success; 200 when zero
+	asks                           bool // it changes nothing, whatever its method says
+	platform                       bool // it is for those with a platform role; otherwise what it does decides
 }
 
-// add makes an operation of do, which gets who asks beside what is asked.
+// admit decides, before anything of the request is read, about what the caller may not do whatever it is about.
+func (o op) admit(c *caller) error {
+	switch {
+	case o.platform && c.role == "":
+		return errNoRights
+	case c.role == iam.Auditor && o.method != http.MethodGet && !o.asks:
+		return errReadOnly
+	}
+	return nil
+}
+
+// addPlatform makes an operation of do that is for those with a platform role.
+func addPlatform[I, O any](a *api, o op, do func(ctx context.Context, by *caller, in *I) (*O, error)) {
+	o.platform = true
+	add(a, o, do)
+}
+
+// add makes an operation of do, which gets who asks beside what is asked, and decides about it.
 func add[I, O any](a *api, o op, do func(ctx context.Context, by *caller, in *I) (*O, error)) {
 	if o.status == 0 {
 		o.status = http.StatusOK
@@ -192,6 +208,13 @@ func add[I, O any](a *api, o op, do func(ctx context.Context, by *caller, in *I)
 	huma.Register(a.huma, huma.Operation{
 		OperationID: o.id, Method: o.method, Path: prefix + o.path, Summary: o.summary, Tags: []string{o.tag},
 		DefaultStatus: o.status, MaxBodyBytes: -1, // the route bounds it
+		Middlewares: huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
+			if c := callOf(ctx.Context()); c.err == nil {
+				if c.err = o.admit(c.caller); c.err == nil {
+					next(ctx)
+				}
+			}
+		}},
 		Responses: map[string]*huma.Response{"default": {
 			Description: "A problem (RFC 9457). Programs act on its code.",
 			Content:     map[string]*huma.MediaType{"application/problem+json": {Schema: schema}},

@@ -9,7 +9,7 @@ import (
 )
 
 func (a *api) whoami() {
-	add(a, op{http.MethodGet, "/whoami", "whoami", "Who the token speaks for", "whoami", 0},
+	add(a, op{http.MethodGet, "/whoami", "whoami", "Who the token speaks for", "whoami", 0, false, false},
 		func(ctx context.Context, by *caller, _ *struct{}) (*plain[apiv1.Identity], error) {
 			c := by.claims
 			return &plain[apiv1.Identity]{Body: apiv1.Identity{

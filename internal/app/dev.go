@@ -11,6 +11,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
+	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -84,7 +85,7 @@ func (a *App) apply(ctx context.Context, docs []apiv1.Document, r apiv1.Resolver
 	if err := apiv1.Resolve(docs, r); err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}
-	plan, err := a.directory.Apply(ctx, access.Actor{Authority: access.ByConfiguration}, apiv1.ApplyRequest{Documents: docs})
+	plan, err := a.directory.Apply(ctx, directory.By{Actor: access.Actor{Authority: access.ByConfiguration}}, apiv1.ApplyRequest{Documents: docs})
 	if err != nil {
 		return fmt.Errorf("apply: %w", err)
 	}

@@ -9,9 +9,9 @@ import (
 )
 
 // model returns an access model by name.
-func model(name string) *access.Model {
+func model(_ context.Context, name string) (*access.Model, error) {
 	m, _ := access.Preset(name)
-	return m
+	return m, nil
 }
 
 // facts hands the store's view of the facts to those who evaluate access models on them.

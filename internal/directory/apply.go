@@ -17,7 +17,7 @@ const codeDocuments = "invalid_documents"
 // Apply makes documents true and returns what that took, or would take. First everything is tried on paper: a fault of any
 // document, and there may be many in the answer, leaves all as it is. Then the steps are done one by one, each a transaction
 // after which every invariant holds; an interrupted Apply is finished by the next, one that others got in the way of by itself.
-func (s *Service) Apply(ctx context.Context, by access.Actor, r apiv1.ApplyRequest) (apiv1.Plan, error) {
+func (s *Service) Apply(ctx context.Context, by By, r apiv1.ApplyRequest) (apiv1.Plan, error) {
 	if by.Authority == access.ByModel {
 		return apiv1.Plan{}, iam.Errorf(iam.Forbidden, "applying documents: only an operator may")
 	}

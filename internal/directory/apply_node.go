@@ -102,7 +102,10 @@ func (t *set) arrange(parent *iam.Node, name string, spec *apiv1.NodeDoc) (order
 
 // leastHolders returns how many holders each role of the node's level must keep, where it must.
 func (t *set) leastHolders(parent *iam.Node, name string, spec *apiv1.NodeDoc) (map[iam.RoleID]*int, error) {
-	m := t.s.Models(spec.Model)
+	m, err := t.modelNamed(spec.Model)
+	if err != nil {
+		return nil, err
+	}
 	at, err := t.child(parent, name, spec.Level)
 	if err != nil {
 		return nil, err

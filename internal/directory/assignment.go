@@ -37,7 +37,7 @@ func (s *Service) Assignments(ctx context.Context, ref string, p store.PageOptio
 }
 
 // Assign gives a role at a node. It is no fault that the subject holds it already.
-func (s *Service) Assign(ctx context.Context, by access.Actor, ref string, a apiv1.Assignment) (out apiv1.Assignment, err error) {
+func (s *Service) Assign(ctx context.Context, by By, ref string, a apiv1.Assignment) (out apiv1.Assignment, err error) {
 	err = s.update(ctx, by, func(w *work) error {
 		n, err := w.node(ref)
 		if err != nil {
@@ -52,7 +52,7 @@ func (s *Service) Assign(ctx context.Context, by access.Actor, ref string, a api
 }
 
 // Unassign takes a role at a node away, or with Role "" all that the subject holds there and below.
-func (s *Service) Unassign(ctx context.Context, by access.Actor, ref string, a apiv1.Assignment) error {
+func (s *Service) Unassign(ctx context.Context, by By, ref string, a apiv1.Assignment) error {
 	return s.execute(ctx, by, func(p *plan) error {
 		n, m, err := p.nodeAndModel(ref)
 		if err != nil {
@@ -67,7 +67,7 @@ func (s *Service) Unassign(ctx context.Context, by access.Actor, ref string, a a
 		}
 		var below []iam.NodeID
 		err = p.decide(func(r access.Roster) error {
-			ends, err := m.Expel(r, p.by, n.ID, sub)
+			ends, err := m.Expel(r, p.by.Actor, n.ID, sub)
 			for _, a := range ends.Ends {
 				below = append(below, a.Node)
 			}
@@ -96,7 +96,7 @@ func (w *work) unassign(n iam.NodeID, sub iam.Subject, role iam.RoleID) error {
 	}
 	var p access.Plan
 	err = w.decide(func(r access.Roster) (err error) {
-		p, err = m.Remove(r, w.by, n, sub, role)
+		p, err = m.Remove(r, w.by.Actor, n, sub, role)
 		return err
 	})
 	if err != nil {
@@ -136,7 +136,7 @@ func (w *work) give(m *access.Model, n iam.NodeID, sub iam.Subject, role iam.Rol
 	}
 	var p access.Plan
 	err = w.decide(func(r access.Roster) (err error) {
-		p, err = m.Assign(r, w.by, n, sub, role)
+		p, err = m.Assign(r, w.by.Actor, n, sub, role)
 		return err
 	})
 	if err != nil {

@@ -34,16 +34,16 @@ func (s *Service) Audiences(ctx context.Context, p store.PageOptions) (apiv1.Pag
 }
 
 // CreateAudience makes an audience.
-func (s *Service) CreateAudience(ctx context.Context, by access.Actor, n apiv1.NewAudience) (apiv1.Audience, error) {
+func (s *Service) CreateAudience(ctx context.Context, by By, n apiv1.NewAudience) (apiv1.Audience, error) {
 	return s.putAudience(ctx, by, n.Name, &n.AudienceSpec, toCreate)
 }
 
 // UpdateAudience replaces the spec of an audience. Its identifier stays.
-func (s *Service) UpdateAudience(ctx context.Context, by access.Actor, name string, spec apiv1.AudienceSpec, e Expect) (apiv1.Audience, error) {
+func (s *Service) UpdateAudience(ctx context.Context, by By, name string, spec apiv1.AudienceSpec, e Expect) (apiv1.Audience, error) {
 	return s.putAudience(ctx, by, name, &spec, e)
 }
 
-func (s *Service) putAudience(ctx context.Context, by access.Actor, name string, spec *apiv1.AudienceSpec, e Expect) (out apiv1.Audience, err error) {
+func (s *Service) putAudience(ctx context.Context, by By, name string, spec *apiv1.AudienceSpec, e Expect) (out apiv1.Audience, err error) {
 	err = s.update(ctx, by, func(w *work) error {
 		if _, err := w.ensureAudience(name, spec, e); err != nil {
 			return err
@@ -58,7 +58,7 @@ func (s *Service) putAudience(ctx context.Context, by access.Actor, name string,
 }
 
 // DeleteAudience ends an audience. Clients that list it can no longer ask for it; tokens that are out live to their end.
-func (s *Service) DeleteAudience(ctx context.Context, by access.Actor, ref string, e Expect) error {
+func (s *Service) DeleteAudience(ctx context.Context, by By, ref string, e Expect) error {
 	return s.update(ctx, by, func(w *work) error { return w.deleteAudience(ref, e) })
 }
 

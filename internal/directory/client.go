@@ -43,7 +43,7 @@ func (s *Service) Clients(ctx context.Context, org string, p store.PageOptions) 
 }
 
 // CreateClient makes a client. When it needs a secret and the request brings none, one is generated and returned, this once.
-func (s *Service) CreateClient(ctx context.Context, by access.Actor, n apiv1.NewClient) (out apiv1.ClientCreated, err error) {
+func (s *Service) CreateClient(ctx context.Context, by By, n apiv1.NewClient) (out apiv1.ClientCreated, err error) {
 	spec := completeClient(n.ClientSpec, n.Organization != "")
 	d := desiredClient{name: n.Name, spec: spec, newID: iam.ClientID(iam.NewID("c")), expect: toCreate}
 	generated := secret.Secret("")
@@ -83,7 +83,7 @@ func (s *Service) CreateClient(ctx context.Context, by access.Actor, n apiv1.New
 }
 
 // UpdateClient replaces the spec of a client. Roles, assignments and secrets that the spec does not name stay as they are.
-func (s *Service) UpdateClient(ctx context.Context, by access.Actor, id string, spec apiv1.ClientSpec, e Expect) (apiv1.OAuthClient, error) {
+func (s *Service) UpdateClient(ctx context.Context, by By, id string, spec apiv1.ClientSpec, e Expect) (apiv1.OAuthClient, error) {
 	err := s.execute(ctx, by, func(p *plan) error {
 		c, err := p.client(id)
 		if err != nil {
@@ -98,16 +98,16 @@ func (s *Service) UpdateClient(ctx context.Context, by access.Actor, id string, 
 }
 
 // DisableClient ends a client's tokens and gives it no more until EnableClient.
-func (s *Service) DisableClient(ctx context.Context, by access.Actor, id string, e Expect) (apiv1.OAuthClient, error) {
+func (s *Service) DisableClient(ctx context.Context, by By, id string, e Expect) (apiv1.OAuthClient, error) {
 	return s.switchClient(ctx, by, id, e, true)
 }
 
 // EnableClient undoes DisableClient; the tokens that it ended stay dead.
-func (s *Service) EnableClient(ctx context.Context, by access.Actor, id string, e Expect) (apiv1.OAuthClient, error) {
+func (s *Service) EnableClient(ctx context.Context, by By, id string, e Expect) (apiv1.OAuthClient, error) {
 	return s.switchClient(ctx, by, id, e, false)
 }
 
-func (s *Service) switchClient(ctx context.Context, by access.Actor, id string, e Expect, off bool) (out apiv1.OAuthClient, err error) {
+func (s *Service) switchClient(ctx context.Context, by By, id string, e Expect, off bool) (out apiv1.OAuthClient, err error) {
 	err = s.update(ctx, by, func(w *work) error {
 		c, err := w.client(id)
 		if err != nil {
@@ -150,7 +150,7 @@ func (w *work) disableClient(c *iam.Client) error {
 var errOwnClient = iam.Refuse(iam.Conflict, "own_client", "you act by this client: another operator must disable, delete or demote it")
 
 // DeleteClient ends a client: its tokens, its roles, then its record.
-func (s *Service) DeleteClient(ctx context.Context, by access.Actor, id string, e Expect) error {
+func (s *Service) DeleteClient(ctx context.Context, by By, id string, e Expect) error {
 	return s.execute(ctx, by, func(p *plan) error {
 		c, err := p.client(id)
 		if err != nil {
@@ -217,7 +217,7 @@ func (w *work) mayManage(org iam.NodeID) error {
 	if err != nil {
 		return err
 	}
-	return w.decide(func(r access.Roster) error { return m.ManageClients(r, w.by, org) })
+	return w.decide(func(r access.Roster) error { return m.ManageClients(r, w.by.Actor, org) })
 }
 
 // A desiredClient is what a client shall be. Its spec is complete; newID is its client id if it has to be made and names none.

@@ -50,7 +50,10 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, id: make(map[string]iam.UserID)}
 	w.Service = &directory.Service{
 		Store: st, Secrets: hasher, Algorithms: []keys.Alg{keys.ES256}, Issuer: "https://gatehouse.example", Now: time.Now, Revoke: w.revoke,
-		Models: func(name string) *access.Model { m, _ := access.Preset(name); return m },
+		Models: func(_ context.Context, name string) (*access.Model, error) {
+			m, _ := access.Preset(name)
+			return m, nil
+		},
 	}
 	for _, name := range []string{"alice", "bob", "zed"} {
 		u, err := w.CreateUser(ctx, operator, apiv1.NewUser{Name: name})
@@ -75,7 +78,7 @@ func (w *world) revoke(_ context.Context, ref iam.RevocationRef) error {
 }
 
 // by is the actor that a user is by the rights of the access model.
-func (w *world) by(name string) access.Actor { return access.User(w.id[name]) }
+func (w *world) by(name string) directory.By { return directory.By{Actor: access.User(w.id[name])} }
 
 func check(t *testing.T, err error) {
 	t.Helper()
@@ -93,29 +96,29 @@ func TestRightsOfTheModel(t *testing.T) {
 	chosen := apiv1.NewClient{Name: "other", Organization: "acme", ClientSpec: apiv1.ClientSpec{ClientID: "chosen"}}
 	for _, c := range []struct {
 		what, who, code string
-		do              func(by access.Actor) error
+		do              func(by directory.By) error
 	}{
-		{"client", "zed", "not_found", func(by access.Actor) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
-		{"client", "bob", "forbidden", func(by access.Actor) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
-		{"client", "alice", "", func(by access.Actor) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
-		{"client id", "alice", "forbidden", func(by access.Actor) error { return errorOf(w.CreateClient(ctx, by, chosen)) }},
-		{"platform client", "alice", "forbidden", func(by access.Actor) error { return errorOf(w.CreateClient(ctx, by, apiv1.NewClient{Name: "p"})) }},
-		{"audience", "alice", "forbidden", func(by access.Actor) error {
+		{"client", "zed", "not_found", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
+		{"client", "bob", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
+		{"client", "alice", "", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
+		{"client id", "alice", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, chosen)) }},
+		{"platform client", "alice", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, apiv1.NewClient{Name: "p"})) }},
+		{"audience", "alice", "forbidden", func(by directory.By) error {
 			return errorOf(w.CreateAudience(ctx, by, apiv1.NewAudience{Name: "a", AudienceSpec: apiv1.AudienceSpec{Identifier: "https://a.test"}}))
 		}},
-		{"user", "alice", "forbidden", func(by access.Actor) error { return errorOf(w.CreateUser(ctx, by, apiv1.NewUser{Name: "eve"})) }},
-		{"organization", "alice", "forbidden", func(by access.Actor) error {
+		{"user", "alice", "forbidden", func(by directory.By) error { return errorOf(w.CreateUser(ctx, by, apiv1.NewUser{Name: "eve"})) }},
+		{"organization", "alice", "forbidden", func(by directory.By) error {
 			return errorOf(w.CreateNode(ctx, by, apiv1.NewNode{Name: "beta", NodeSpec: apiv1.NodeSpec{Model: "floxhub"}, Assignments: []apiv1.Assignment{{User: "alice", Role: "owner"}}}))
 		}},
-		{"documents", "alice", "forbidden", func(by access.Actor) error { return errorOf(w.Apply(ctx, by, apiv1.ApplyRequest{})) }},
-		{"assignment", "zed", "not_found", func(by access.Actor) error { return errorOf(w.Assign(ctx, by, "acme", apiv1.Assignment{User: "zed"})) }},
-		{"assignment", "bob", "forbidden", func(by access.Actor) error { return errorOf(w.Assign(ctx, by, "acme", apiv1.Assignment{User: "zed"})) }},
-		{"assignment", "alice", "", func(by access.Actor) error { return errorOf(w.Assign(ctx, by, "acme", apiv1.Assignment{User: "zed"})) }},
-		{"own role", "alice", "own_role_locked", func(by access.Actor) error {
+		{"documents", "alice", "forbidden", func(by directory.By) error { return errorOf(w.Apply(ctx, by, apiv1.ApplyRequest{})) }},
+		{"assignment", "zed", "not_found", func(by directory.By) error { return errorOf(w.Assign(ctx, by, "acme", apiv1.Assignment{User: "zed"})) }},
+		{"assignment", "bob", "forbidden", func(by directory.By) error { return errorOf(w.Assign(ctx, by, "acme", apiv1.Assignment{User: "zed"})) }},
+		{"assignment", "alice", "", func(by directory.By) error { return errorOf(w.Assign(ctx, by, "acme", apiv1.Assignment{User: "zed"})) }},
+		{"own role", "alice", "own_role_locked", func(by directory.By) error {
 			return errorOf(w.Assign(ctx, by, "acme", apiv1.Assignment{User: "alice", Role: "writer"}))
 		}},
-		{"removal", "bob", "forbidden", func(by access.Actor) error { return w.Unassign(ctx, by, "acme", apiv1.Assignment{User: "zed"}) }},
-		{"removal", "alice", "", func(by access.Actor) error { return w.Unassign(ctx, by, "acme", apiv1.Assignment{User: "zed"}) }},
+		{"removal", "bob", "forbidden", func(by directory.By) error { return w.Unassign(ctx, by, "acme", apiv1.Assignment{User: "zed"}) }},
+		{"removal", "alice", "", func(by directory.By) error { return w.Unassign(ctx, by, "acme", apiv1.Assignment{User: "zed"}) }},
 	} {
 		err := c.do(w.by(c.who))
 		if got := iam.CodeOf(err); (err == nil) != (c.code == "") || err != nil && got != c.code {

@@ -56,7 +56,7 @@ func (s *Service) Members(ctx context.Context, node, ref string, p store.PageOpt
 }
 
 // CreateGroup makes a group at a node.
-func (s *Service) CreateGroup(ctx context.Context, by access.Actor, node string, n apiv1.NewGroup) (out apiv1.Group, err error) {
+func (s *Service) CreateGroup(ctx context.Context, by By, node string, n apiv1.NewGroup) (out apiv1.Group, err error) {
 	err = s.execute(ctx, by, func(p *plan) error {
 		at, err := p.node(node)
 		if err != nil {
@@ -76,16 +76,16 @@ func (s *Service) CreateGroup(ctx context.Context, by access.Actor, node string,
 }
 
 // AddMember puts a user into a group.
-func (s *Service) AddMember(ctx context.Context, by access.Actor, node, group, user string) error {
+func (s *Service) AddMember(ctx context.Context, by By, node, group, user string) error {
 	return s.setMember(ctx, by, node, group, user, true)
 }
 
 // RemoveMember takes a user out of a group.
-func (s *Service) RemoveMember(ctx context.Context, by access.Actor, node, group, user string) error {
+func (s *Service) RemoveMember(ctx context.Context, by By, node, group, user string) error {
 	return s.setMember(ctx, by, node, group, user, false)
 }
 
-func (s *Service) setMember(ctx context.Context, by access.Actor, node, group, user string, in bool) error {
+func (s *Service) setMember(ctx context.Context, by By, node, group, user string, in bool) error {
 	return s.update(ctx, by, func(w *work) error {
 		g, err := w.group(node, group)
 		if err != nil {
@@ -100,7 +100,7 @@ func (s *Service) setMember(ctx context.Context, by access.Actor, node, group, u
 }
 
 // DeleteGroup ends a group: its members lose what it holds, then it is gone.
-func (s *Service) DeleteGroup(ctx context.Context, by access.Actor, node, ref string, e Expect) error {
+func (s *Service) DeleteGroup(ctx context.Context, by By, node, ref string, e Expect) error {
 	return s.execute(ctx, by, func(p *plan) error {
 		g, err := p.group(node, ref)
 		if err != nil {
@@ -127,7 +127,7 @@ func (p *plan) deleteGroup(id iam.GroupID) error {
 	if err != nil {
 		return err
 	}
-	err = p.decide(func(r access.Roster) error { return m.ChangeGroup(r, p.by, id) })
+	err = p.decide(func(r access.Roster) error { return m.ChangeGroup(r, p.by.Actor, id) })
 	if err != nil {
 		return err
 	}
@@ -183,7 +183,7 @@ func (p *plan) ensureGroup(n iam.NodeID, name string, members []string) error {
 		if err != nil {
 			return diff{}, err
 		}
-		err = w.decide(func(r access.Roster) error { return m.CreateGroup(r, w.by, n, name) })
+		err = w.decide(func(r access.Roster) error { return m.CreateGroup(r, w.by.Actor, n, name) })
 		if err != nil {
 			return diff{}, err
 		}
@@ -230,10 +230,10 @@ func (w *work) member(g iam.GroupID, u iam.UserID, in bool) error {
 	}
 	err = w.decide(func(r access.Roster) error {
 		if in {
-			_, err := m.AddMember(r, w.by, g, u)
+			_, err := m.AddMember(r, w.by.Actor, g, u)
 			return err
 		}
-		return m.RemoveMember(r, w.by, g)
+		return m.RemoveMember(r, w.by.Actor, g)
 	})
 	if err != nil {
 		return err

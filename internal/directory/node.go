@@ -74,7 +74,7 @@ func (s *Service) nodeID(ctx context.Context, ref string) (id iam.NodeID, err er
 const maxFirst = 6
 
 // CreateNode makes a node with its first assignments, of which there may be a few: others follow.
-func (s *Service) CreateNode(ctx context.Context, by access.Actor, n apiv1.NewNode) (out apiv1.Node, err error) {
+func (s *Service) CreateNode(ctx context.Context, by By, n apiv1.NewNode) (out apiv1.Node, err error) {
 	if len(n.Assignments) > maxFirst {
 		return out, iam.Errorf(iam.Invalid, "assignments: a new node brings at most %d, got %d: assign the others afterwards", maxFirst, len(n.Assignments))
 	}
@@ -96,7 +96,7 @@ func (s *Service) CreateNode(ctx context.Context, by access.Actor, n apiv1.NewNo
 }
 
 // UpdateNode replaces a node's spec; its level, kind and model stay.
-func (s *Service) UpdateNode(ctx context.Context, by access.Actor, ref string, spec apiv1.NodeSpec, e Expect) (out apiv1.Node, err error) {
+func (s *Service) UpdateNode(ctx context.Context, by By, ref string, spec apiv1.NodeSpec, e Expect) (out apiv1.Node, err error) {
 	err = s.update(ctx, by, func(w *work) error {
 		n, err := w.node(ref)
 		if err != nil {
@@ -114,7 +114,7 @@ func (s *Service) UpdateNode(ctx context.Context, by access.Actor, ref string, s
 }
 
 // DeleteNode ends a node that has no nodes, clients and groups any more. Whoever holds something at it loses that.
-func (s *Service) DeleteNode(ctx context.Context, by access.Actor, ref string, e Expect) error {
+func (s *Service) DeleteNode(ctx context.Context, by By, ref string, e Expect) error {
 	return s.execute(ctx, by, func(p *plan) error {
 		n, err := p.node(ref)
 		if err != nil {
@@ -138,7 +138,7 @@ func (p *plan) deleteNode(id iam.NodeID) error {
 	if err != nil {
 		return err
 	}
-	err = p.decide(func(r access.Roster) error { return m.Administer(r, p.by, id, access.Delete) })
+	err = p.decide(func(r access.Roster) error { return m.Administer(r, p.by.Actor, id, access.Delete) })
 	if err != nil {
 		return err
 	}
@@ -266,7 +266,7 @@ func (w *work) changeNode(old, parent *iam.Node, spec *apiv1.NodeSpec, e Expect)
 	if err := f.err(); err != nil {
 		return diff{}, err
 	}
-	err = w.decide(func(r access.Roster) error { return m.Administer(r, w.by, old.ID, access.Configure) })
+	err = w.decide(func(r access.Roster) error { return m.Administer(r, w.by.Actor, old.ID, access.Configure) })
 	if err != nil {
 		return diff{}, err
 	}
@@ -315,7 +315,7 @@ func (w *work) createNode(parent *iam.Node, name string, level iam.Level, spec *
 	if err != nil {
 		return diff{}, err
 	}
-	err = w.decide(func(r access.Roster) error { return m.CreateNode(r, w.by, above, level, spec.Kind, holders) })
+	err = w.decide(func(r access.Roster) error { return m.CreateNode(r, w.by.Actor, above, level, spec.Kind, holders) })
 	if err != nil {
 		return diff{}, err
 	}
@@ -355,8 +355,10 @@ func (w *work) modelOfNew(f *faults, parent *iam.Node, level iam.Level, name str
 		}
 		return m, err
 	}
-	m := w.s.Models(name)
+	m, err := w.modelNamed(name)
 	switch {
+	case err != nil:
+		return nil, err
 	case name == "":
 		f.add("model", "required: a node without a parent names the access model of its tree")
 	case m == nil:

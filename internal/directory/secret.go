@@ -6,7 +6,6 @@ import (
 	"strconv"
 	"time"
 
-	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
@@ -29,7 +28,7 @@ func (s *Service) ClientSecrets(ctx context.Context, id string) (out apiv1.Page[
 }
 
 // RotateSecret makes a new secret of a client, which is returned once, and schedules the end of the others.
-func (s *Service) RotateSecret(ctx context.Context, by access.Actor, id string, r apiv1.SecretRotation) (out apiv1.SecretCreated, err error) {
+func (s *Service) RotateSecret(ctx context.Context, by By, id string, r apiv1.SecretRotation) (out apiv1.SecretCreated, err error) {
 	value := secret.Secret(r.Value)
 	if err := s.checkRotation(&r); err != nil {
 		return out, err
@@ -97,7 +96,7 @@ func (s *Service) checkRotation(r *apiv1.SecretRotation) error {
 }
 
 // DeleteSecret ends a secret, by id or name, at once. The tokens that were got with it live on: see Revoke.
-func (s *Service) DeleteSecret(ctx context.Context, by access.Actor, id, ref string) error {
+func (s *Service) DeleteSecret(ctx context.Context, by By, id, ref string) error {
 	return s.update(ctx, by, func(w *work) error {
 		c, err := w.client(id)
 		if err != nil {

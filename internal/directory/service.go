@@ -26,18 +26,13 @@ type Service struct {
 	Store   *store.Store
 	Secrets *secret.Hasher
 	// Models returns an access model by name, nil when there is none.
-	Models func(name string) *access.Model
+	Models func(ctx context.Context, name string) (*access.Model, error)
 	// Algorithms are those that the installation has keys for.
 	Algorithms []keys.Alg
 	Issuer     string
 	// Revoke ends the tokens issued so far to what ref names, and returns when that is durable.
 	Revoke func(ctx context.Context, ref iam.RevocationRef) error
 	Now    func() time.Time
-}
-
-// Operator is the actor that a client or user with the platform role operator is.
-func Operator(s iam.Subject) access.Actor {
-	return access.Actor{Subject: s, Authority: access.ByOperator}
 }
 
 // An Expect says what a change may meet. ETag, when it is not "", is the version that the caller decided on; "*" is any.

@@ -14,7 +14,7 @@ func (w *work) settings(m *access.Model, n *iam.Node, want, have map[string]stri
 	out := make(map[string]string, len(want))
 	var f faults
 	ask := func(key, value string) error {
-		err := w.decide(func(r access.Roster) error { return m.Set(r, w.by, n.ID, key, value) })
+		err := w.decide(func(r access.Roster) error { return m.Set(r, w.by.Actor, n.ID, key, value) })
 		if iam.KindOf(err) == iam.Invalid {
 			f.take("settings."+key, err)
 			return nil

@@ -75,7 +75,7 @@ func (p *plan) note(d diff) {
 }
 
 // paper runs ask on a plan of the store as it is and returns the plan.
-func (s *Service) paper(ctx context.Context, by access.Actor, ask func(p *plan) error) (*plan, error) {
+func (s *Service) paper(ctx context.Context, by By, ask func(p *plan) error) (*plan, error) {
 	var p *plan
 	err := s.Store.Paper(ctx, func(tx *store.Tx) error {
 		w := &work{Tx: tx, s: s, ctx: ctx, by: by, dry: true, ids: make(map[string]string)}
@@ -118,7 +118,7 @@ func (s *Service) carryOut(ctx context.Context, p *plan) error {
 }
 
 // execute plans and does.
-func (s *Service) execute(ctx context.Context, by access.Actor, ask func(p *plan) error) error {
+func (s *Service) execute(ctx context.Context, by By, ask func(p *plan) error) error {
 	p, err := s.paper(ctx, by, ask)
 	if err != nil {
 		return err
@@ -144,7 +144,7 @@ func (w *work) drop(n iam.NodeID, s iam.Subject) error {
 	}
 	if !node.Disabled { // where nobody gets in, nobody need be left to open
 		err := w.decide(func(r access.Roster) error {
-			_, err := m.Remove(r, w.by, n, s, "")
+			_, err := m.Remove(r, w.by.Actor, n, s, "")
 			return err
 		})
 		if err != nil && iam.CodeOf(err) != access.CodeNotFound {

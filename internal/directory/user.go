@@ -6,7 +6,6 @@ import (
 	"net/mail"
 	"slices"
 
-	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -31,12 +30,12 @@ func (s *Service) Users(ctx context.Context, p store.PageOptions) (apiv1.Page[ap
 }
 
 // CreateUser makes a user.
-func (s *Service) CreateUser(ctx context.Context, by access.Actor, n apiv1.NewUser) (apiv1.User, error) {
+func (s *Service) CreateUser(ctx context.Context, by By, n apiv1.NewUser) (apiv1.User, error) {
 	return s.putUser(ctx, by, n.Name, &n.UserSpec, toCreate)
 }
 
 // UpdateUser replaces a user's spec. A spec without a password leaves the password as it is.
-func (s *Service) UpdateUser(ctx context.Context, by access.Actor, ref string, spec apiv1.UserSpec, e Expect) (apiv1.User, error) {
+func (s *Service) UpdateUser(ctx context.Context, by By, ref string, spec apiv1.UserSpec, e Expect) (apiv1.User, error) {
 	u, err := s.User(ctx, ref)
 	if err != nil {
 		return apiv1.User{}, err
@@ -44,7 +43,7 @@ func (s *Service) UpdateUser(ctx context.Context, by access.Actor, ref string, s
 	return s.putUser(ctx, by, u.Name, &spec, e)
 }
 
-func (s *Service) putUser(ctx context.Context, by access.Actor, name string, spec *apiv1.UserSpec, e Expect) (out apiv1.User, err error) {
+func (s *Service) putUser(ctx context.Context, by By, name string, spec *apiv1.UserSpec, e Expect) (out apiv1.User, err error) {
 	err = s.update(ctx, by, func(w *work) error {
 		if _, err := w.ensureUser(name, spec, e); err != nil {
 			return err
@@ -60,7 +59,7 @@ func (s *Service) putUser(ctx context.Context, by access.Actor, name string, spe
 
 // DeleteUser ends a user: the tokens, then the roles and memberships, then the record. Whoever is the last holder of a role that
 // must be held cannot be deleted.
-func (s *Service) DeleteUser(ctx context.Context, by access.Actor, ref string, e Expect) error {
+func (s *Service) DeleteUser(ctx context.Context, by By, ref string, e Expect) error {
 	return s.execute(ctx, by, func(p *plan) error {
 		u, err := p.user(ref)
 		if err != nil {

@@ -17,7 +17,7 @@ type work struct {
 	*store.Tx
 	s   *Service
 	ctx context.Context
-	by  access.Actor
+	by  By
 
 	ends []iam.RevocationRef // whose tokens end with it
 	dry  bool                // it is a plan: nothing will be written
@@ -68,7 +68,7 @@ const maxDebts = 8
 var errOweFirst = errors.New("too many marks for one transaction")
 
 // update does one work. When it returns nil, the change and the end of the tokens that it calls for are durable.
-func (s *Service) update(ctx context.Context, by access.Actor, do func(w *work) error) error {
+func (s *Service) update(ctx context.Context, by By, do func(w *work) error) error {
 	ends, err := s.commit(ctx, by, do)
 	if err != nil {
 		return err
@@ -78,7 +78,7 @@ func (s *Service) update(ctx context.Context, by access.Actor, do func(w *work) 
 
 // commit does one work and returns whose tokens end with it. That is written with the change, so that Settle ends them if
 // nobody else does.
-func (s *Service) commit(ctx context.Context, by access.Actor, do func(w *work) error) (ends []iam.RevocationRef, err error) {
+func (s *Service) commit(ctx context.Context, by By, do func(w *work) error) (ends []iam.RevocationRef, err error) {
 	owed := make(map[iam.RevocationRef]bool)
 	attempt := func(tx *store.Tx) error {
 		w := &work{Tx: tx, s: s, ctx: ctx, by: by}
@@ -181,12 +181,18 @@ func (w *work) model(path []*iam.Node) (*access.Model, error) {
 	if len(path) == 0 {
 		return nil, iam.Errorf(iam.NotFound, "no such node")
 	}
-	m := w.s.Models(path[0].Model)
+	m, err := w.modelNamed(path[0].Model)
+	if err != nil {
+		return nil, err
+	}
 	if m == nil {
 		return nil, iam.Errorf(iam.Internal, "%s %q follows the access model %q, which does not exist", path[0].Level, path[0].Name, path[0].Model)
 	}
 	return m, nil
 }
+
+// modelNamed returns the access model of that name, nil when there is none.
+func (w *work) modelNamed(name string) (*access.Model, error) { return w.s.Models(w.ctx, name) }
 
 // at returns a node, its path and the model of its tree.
 func (w *work) at(id iam.NodeID) (n *iam.Node, m *access.Model, err error) {

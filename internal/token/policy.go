@@ -19,7 +19,7 @@ type Policy struct {
 	// Facts returns what access models are evaluated on. Err is asked for after the answer and before anything is done with it.
 	Facts func(ctx context.Context) Facts
 	// Model returns the access model of this name, nil when there is none.
-	Model func(name string) *access.Model
+	Model func(ctx context.Context, name string) (*access.Model, error)
 	// Revision returns how recent the facts are, for access_rev.
 	Revision func() uint64
 	// IssuedAfter returns the earliest iat at or after now that no revocation kills.
@@ -213,7 +213,10 @@ func (p *Policy) organization(ctx context.Context, a *Authorization, r Request) 
 	if len(path) == 0 || disabled(path) {
 		return errNoOrganization
 	}
-	model := p.Model(path[0].Model)
+	model, err := p.Model(ctx, path[0].Model)
+	if err != nil {
+		return err
+	}
 	if model == nil {
 		return iam.Errorf(iam.Internal, "organization %q follows the access model %q, which does not exist", id, path[0].Model)
 	}

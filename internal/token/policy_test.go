@@ -79,11 +79,11 @@ func newPolicyWorld(t testing.TB) *policyWorld {
 	p.Policy = &token.Policy{
 		Issuer: issuer, Directory: p.directory, DefaultLifetime: 15 * time.Minute,
 		Facts: func(context.Context) token.Facts { return facts{p.memory, p.err} },
-		Model: func(name string) *access.Model {
+		Model: func(_ context.Context, name string) (*access.Model, error) {
 			if name == "tree" {
-				return model
+				return model, nil
 			}
-			return nil
+			return nil, nil
 		},
 		Revision:    func() uint64 { return 42 },
 		IssuedAfter: p.marks.issuedAfter,
@@ -364,7 +364,7 @@ func TestPolicyFailsAsUnavailable(t *testing.T) {
 	}
 	p := newPolicyWorld(t)
 	client := p.release()
-	p.Model = func(string) *access.Model { return nil }
+	p.Model = func(context.Context, string) (*access.Model, error) { return nil, nil }
 	if got, err := p.Authorize(t.Context(), token.Request{Client: client}); got != nil || err == nil || iam.KindOf(err) != iam.Internal {
 		t.Errorf("no such model: got %+v, %v, want an internal fault", got, err)
 	}

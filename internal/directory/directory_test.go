@@ -98,7 +98,7 @@ func TestRightsOfTheModel(t *testing.T) {
 		what, who, code string
 		do              func(by directory.By) error
 	}{
-		{"client", "zed", "not_found", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
+		{"client", "zed", "unknown_reference", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
 		{"client", "bob", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
 		{"client", "alice", "", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
 		{"client id", "alice", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, chosen)) }},

@@ -169,10 +169,15 @@ func (s *Service) Settle(ctx context.Context) error {
 	return s.pay(ctx, refs)
 }
 
-// view reads; nothing is written.
+// view reads for somebody with a platform role, who may see everything; nothing is written.
 func (s *Service) view(ctx context.Context, do func(w *work) error) error {
+	return s.viewBy(ctx, By{Actor: access.Actor{Authority: access.ByOperator}}, do)
+}
+
+// viewBy reads what the one who asks may see; nothing is written.
+func (s *Service) viewBy(ctx context.Context, by By, do func(w *work) error) error {
 	return s.Store.View(ctx, func(tx *store.Tx) error {
-		return do(&work{Tx: tx, s: s, ctx: ctx, dry: true})
+		return do(&work{Tx: tx, s: s, ctx: ctx, by: by, dry: true})
 	})
 }
 
@@ -194,13 +199,20 @@ func (w *work) model(path []*iam.Node) (*access.Model, error) {
 // modelNamed returns the access model of that name, nil when there is none.
 func (w *work) modelNamed(name string) (*access.Model, error) { return w.s.Models(w.ctx, name) }
 
-// at returns a node, its path and the model of its tree.
+// at returns a node and the model of its tree. For those whose rights the model decides, the nodes on the way are conditions of
+// the transaction: whatever a right comes from is kept at them or moves their versions, so a right that is taken away before the
+// transaction is applied is gone for it.
 func (w *work) at(id iam.NodeID) (n *iam.Node, m *access.Model, err error) {
 	var path []*iam.Node
-	err = w.Peek(func() (err error) {
+	read := func() (err error) {
 		path, err = w.Path(id)
 		return err
-	})
+	}
+	if w.by.Authority == access.ByModel {
+		err = read()
+	} else {
+		err = w.Peek(read)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
@@ -210,8 +222,20 @@ func (w *work) at(id iam.NodeID) (n *iam.Node, m *access.Model, err error) {
 	return path[len(path)-1], m, nil
 }
 
-// findNode resolves an id or a path "acme/web", nil when there is none.
-func (w *work) findNode(ref string) (n *iam.Node, err error) {
+// findNode resolves an id or a path "acme/web", nil when there is none or the one who asks may not know of it.
+func (w *work) findNode(ref string) (*iam.Node, error) {
+	n, err := w.anyNode(ref)
+	if err != nil || n == nil {
+		return nil, err
+	}
+	if known, err := w.knows(n); err != nil || !known {
+		return nil, err
+	}
+	return n, nil
+}
+
+// anyNode is findNode whoever asks.
+func (w *work) anyNode(ref string) (n *iam.Node, err error) {
 	err = w.Peek(func() error {
 		first, rest, below := strings.Cut(ref, "/")
 		if !below {

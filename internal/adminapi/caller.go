@@ -34,7 +34,7 @@ func (c *caller) subject() iam.Subject {
 func (c *caller) by() directory.By {
 	by := directory.By{
 		Actor: access.Actor{Subject: c.subject(), Authority: access.ByModel}, Client: c.claims.ClientID,
-		RequestedBy: c.requestedBy, RequestID: c.requestID, Organization: iam.NodeID(c.claims.OrgID),
+		RequestedBy: c.requestedBy, RequestID: c.requestID, Name: c.name, Organization: iam.NodeID(c.claims.OrgID),
 	}
 	if c.role != "" {
 		by.Authority, by.Organization = access.ByOperator, ""

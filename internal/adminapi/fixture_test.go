@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/adminapi"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/kv"
@@ -88,8 +89,10 @@ func start(t testing.TB) *broker {
 		Revision: func() uint64 { return uint64(b.store.Revision()) }, IssuedAfter: b.store.IssuedAfter, Now: time.Now,
 	}
 	revoker := &token.Revoker{Inspector: b.inspector, Marks: b.store, MaxLifetime: iam.MaxTokenLifetime, ClockSkew: time.Minute, Now: time.Now}
+	auditKey, err := b.hasher.Derive(audit.KeyLabel)
+	check(t, err)
 	b.directory = &directory.Service{
-		Store: b.store, Secrets: b.hasher, Models: model, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: time.Now,
+		Store: b.store, Secrets: b.hasher, Audit: auditKey, Models: model, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: time.Now,
 		Revoke: revoker.All,
 	}
 	server := &adminapi.Server{

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/adminapi"
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/authserver"
 	"github.com/gatehouse-id/gatehouse/internal/clientauth"
 	"github.com/gatehouse-id/gatehouse/internal/config"
@@ -114,8 +115,12 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 
 	// Changes, and the API to make them.
+	auditKey, err := hasher.Derive(audit.KeyLabel)
+	if err != nil {
+		return nil, err
+	}
 	a.directory = &directory.Service{
-		Store: a.store, Secrets: hasher, Models: model, Algorithms: algorithms(c), Issuer: c.Issuer,
+		Store: a.store, Secrets: hasher, Audit: auditKey, Models: model, Algorithms: algorithms(c), Issuer: c.Issuer,
 		Revoke: server.Revoker.All, Now: time.Now,
 	}
 	a.keyring.settle = a.directory.Settle

@@ -9,6 +9,7 @@ import (
 type By struct {
 	access.Actor // whose rights count, and whether they do
 
+	Name        string       // of the actor, for those who read the audit log
 	Client      iam.ClientID // the client that the actor's token was issued to
 	RequestedBy iam.UserID   // the owner at whose request an operator acts; "" when nobody's is named
 	RequestID   string

@@ -6,5 +6,7 @@
 // Larger intentions are steps (step.go), each a transaction that keeps every invariant: all of them are tried on paper before the
 // first is done. Documents (apply.go) become steps, and so do deletions.
 //
-// It may import access, apiv1, iam, keys, secret and store. Who the caller is, and everything about HTTP, is adminapi's.
+// What a transaction writes makes its lines of the audit log (audit.go), in the same transaction.
+//
+// It may import access, apiv1, audit, iam, keys, secret and store. Who the caller is, and everything about HTTP, is adminapi's.
 package directory

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/access"
+	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -25,6 +26,10 @@ import (
 type Service struct {
 	Store   *store.Store
 	Secrets *secret.Hasher
+	// Audit signs where the streams of the audit log end.
+	Audit audit.Key
+	// OwnerRequest refuses an operator's change inside an organization unless By names one of its owners, who asked for it.
+	OwnerRequest bool
 	// Models returns an access model by name, nil when there is none.
 	Models func(ctx context.Context, name string) (*access.Model, error)
 	// Algorithms are those that the installation has keys for.

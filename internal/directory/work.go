@@ -85,6 +85,9 @@ func (s *Service) commit(ctx context.Context, by By, do func(w *work) error) (en
 		if err := do(w); err != nil {
 			return err
 		}
+		if err := w.record(); err != nil {
+			return err
+		}
 		ends = w.ends
 		if len(ends) == 0 {
 			return nil

@@ -2,6 +2,7 @@ package secret
 
 import (
 	"context"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -46,6 +47,8 @@ type Hasher struct {
 	gate  gate
 	memo  memo
 	slow  atomic.Bool // a client secret hashed with argon2id has been seen
+
+	derive func(label string) ([]byte, error)
 }
 
 // NewHasher returns a Hasher under a pepper of PepperSize bytes. At most parallel argon2id computations of 19 MiB run at once
@@ -65,8 +68,13 @@ func NewHasher(pepper []byte, parallel int) (*Hasher, error) {
 		gate: newGate(parallel),
 	}
 	h.keyed.New = func() any { return &keyedState{mac: hmac.New(sha256.New, key)} }
+	h.derive = func(label string) ([]byte, error) { return hkdf.Key(sha256.New, key, nil, label, sha256.Size) }
 	return h, nil
 }
+
+// Derive returns a key of 32 bytes for a purpose of its own, the same on every replica. No stored hash of a secret is ever equal
+// to it: HKDF (RFC 5869) puts another key between the pepper and what it makes.
+func (h *Hasher) Derive(label string) ([]byte, error) { return h.derive(label) }
 
 // Hash returns what to store of a client secret or token. Of a generated secret, and of one with MinKeyed bytes or more, it is
 // a keyed hash, always the same for the same secret, so that a leaked secret can be looked up; of a shorter one it is argon2id

@@ -39,6 +39,8 @@ var (
 	debts         = collection[debt]{Coll: &kv.Coll{Name: "debt", Indexed: true}, version: 1}                 // kind:id
 	holdings      = collection[Holding]{Coll: &kv.Coll{Name: "holding"}, version: 1}                          // subject
 	customRoles   = collection[roleSet]{Coll: &kv.Coll{Name: "customrole"}, version: 1}                       // node id
+	auditLines    = collection[auditBatch]{Coll: &kv.Coll{Name: "audit", Indexed: true}, version: 1}          // stream/number
+	auditHeads    = collection[AuditHead]{Coll: &kv.Coll{Name: "audithead", Indexed: true}, version: 1}       // stream
 	revocations   = collection[mark]{Coll: &kv.Coll{Name: "rev", Indexed: true, Ephemeral: true}, version: 1} // kind:id
 	leases        = collection[leader]{Coll: &kv.Coll{Name: "lease", Ephemeral: true}, version: 1}            // duty
 )
@@ -78,7 +80,7 @@ func assignmentID(n iam.NodeID, s iam.Subject) string { return join(string(n), s
 // collectionNamed finds the collection of a change by its name.
 var collectionNamed = byName(installations.Coll, signingKeys.Coll, nodes.Coll, nodeNames.Coll, children.Coll, users.Coll, userNames.Coll,
 	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, audiences.Coll, audienceNames.Coll,
-	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll)
+	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll, auditLines.Coll, auditHeads.Coll)
 
 func byName(colls ...*kv.Coll) map[string]*kv.Coll {
 	m := make(map[string]*kv.Coll, len(colls))

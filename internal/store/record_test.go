@@ -2,7 +2,9 @@ package store
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -72,6 +74,9 @@ var anyRecord = rapid.MakeConfig{Types: map[reflect.Type]*rapid.Generator[any]{
 	reflect.TypeFor[time.Time](): rapid.Map(rapid.Int64Range(-62135596800, 253402300799), func(s int64) any {
 		return time.Unix(s, s&0xfffffff).UTC()
 	}),
+	reflect.TypeFor[json.RawMessage](): rapid.Map(rapid.IntRange(0, 1e9), func(n int) any {
+		return json.RawMessage(fmt.Sprintf(`{"seq":%d}`, n))
+	}),
 	reflect.TypeFor[map[string]any](): rapid.Map(rapid.MapOf(rapid.String(), rapid.Float64Range(-1e9, 1e9)), func(m map[string]float64) any {
 		claims := map[string]any{"nested": map[string]any{"list": []any{"a", true, nil}}}
 		for k, v := range m {
@@ -130,6 +135,8 @@ var goldens = []golden{
 		{ID: "auditor", Node: "n_1", Level: iam.LevelOrganization, Base: "reader", Permissions: []iam.Permission{"org_view", "audit_view"}},
 	}}),
 	newGolden(revocations, mark{Kind: iam.RevokedClient, ID: "ci", NotBefore: 1772368200, ExpiresAt: 1772454600}),
+	newGolden(auditLines, auditBatch{Lines: []json.RawMessage{json.RawMessage(`{"seq":1}`)}}),
+	newGolden(auditHeads, AuditHead{Seq: 7, Hash: "aa", Time: at, MAC: "mac"}),
 	newGolden(leases, leader{Holder: "r_k3q7x2m5v6t4p2aa"}),
 }
 

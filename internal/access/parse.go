@@ -27,28 +27,54 @@ const (
 	maxFaults      = 100
 )
 
+// A Fault is something in the source of a model that cannot be.
+type Fault struct {
+	Line   int
+	Path   string // as in levels.organization.roles.owner, "" for the file as a whole
+	Reason string
+}
+
 // Parse reads and checks a model. name says where src comes from and stands before the line in every fault. The error is an
 // *iam.Error of kind Invalid and code "invalid_model" with one field per fault: all faults that can be told at once, by line.
 func Parse(name string, src []byte) (*Model, error) {
+	m, faults := parse(src)
+	if len(faults) > 0 {
+		return nil, refuseModel(name, faults)
+	}
+	return m, nil
+}
+
+// Faults returns what Parse finds wrong with a source, by line, for those who show it in their own way.
+func Faults(src []byte) []Fault {
+	_, faults := parse(src)
+	out := make([]Fault, 0, len(faults))
+	for _, f := range sorted(faults) {
+		out = append(out, Fault{Line: f.line, Path: f.path, Reason: f.reason})
+	}
+	return out[:min(len(out), maxFaults)]
+}
+
+func parse(src []byte) (*Model, []fault) {
 	if len(src) > maxSource {
-		return nil, refuseModel(name, []fault{{1, "", "the file is longer than 256 KiB"}})
+		return nil, []fault{{1, "", "the file is longer than 256 KiB"}}
 	}
 	doc, faults := readDocument(src)
 	if faults != nil {
-		return nil, refuseModel(name, faults)
+		return nil, faults
 	}
 	r := &reader{lines: map[string]int{}}
 	var s Schema
 	r.schema(doc, &s)
 	if len(r.faults) > 0 {
 		// What could not be read would only raise faults that are none.
-		return nil, refuseModel(name, r.faults)
+		return nil, r.faults
 	}
-	m := compile(r, s)
-	if len(r.faults) > 0 {
-		return nil, refuseModel(name, r.faults)
-	}
-	return m, nil
+	return compile(r, s), r.faults
+}
+
+func sorted(faults []fault) []fault {
+	slices.SortStableFunc(faults, func(a, b fault) int { return cmp.Compare(a.line, b.line) })
+	return faults
 }
 
 // readDocument returns the only document of src.
@@ -91,7 +117,7 @@ func syntaxFault(err error) []fault {
 }
 
 func refuseModel(name string, faults []fault) error {
-	slices.SortStableFunc(faults, func(a, b fault) int { return cmp.Compare(a.line, b.line) })
+	faults = sorted(faults)
 	e := iam.Refuse(iam.Invalid, "invalid_model", "access model %s has %d faults", name, len(faults))
 	if len(faults) == 1 {
 		e.Message = "access model " + name + " has a fault"

@@ -16,7 +16,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/adminapi"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -77,14 +76,11 @@ func start(t testing.TB) *broker {
 	check(t, err)
 	ring, err := keys.NewRing(all)
 	check(t, err)
-	model := func(_ context.Context, name string) (*access.Model, error) {
-		m, _ := access.Preset(name)
-		return m, nil
-	}
+	models := &directory.Models{Store: b.store}
 	b.inspector = &token.Inspector{Issuer: issuer, Ring: func() *keys.Ring { return ring }, Revocations: b.store, Directory: b.store, Now: time.Now}
 	b.issuer = &token.Issuer{Issuer: issuer, Ring: b.inspector.Ring, Now: time.Now}
 	b.policy = &token.Policy{
-		Issuer: issuer, Directory: b.store, DefaultLifetime: iam.DefaultTokenLifetime, Model: model,
+		Issuer: issuer, Directory: b.store, DefaultLifetime: iam.DefaultTokenLifetime, Model: models.Named,
 		Facts:    func(ctx context.Context) token.Facts { return b.store.Facts(ctx) },
 		Revision: func() uint64 { return uint64(b.store.Revision()) }, IssuedAfter: b.store.IssuedAfter, Now: time.Now,
 	}
@@ -92,7 +88,7 @@ func start(t testing.TB) *broker {
 	auditKey, err := b.hasher.Derive(audit.KeyLabel)
 	check(t, err)
 	b.directory = &directory.Service{
-		Store: b.store, Secrets: b.hasher, Audit: auditKey, Models: model, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: time.Now,
+		Store: b.store, Secrets: b.hasher, Audit: auditKey, Models: models, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: time.Now,
 		Revoke: revoker.All,
 	}
 	server := &adminapi.Server{

@@ -68,6 +68,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	a.keys()
 	a.revocations()
 	a.documents()
+	a.models()
 	delete(a.huma.OpenAPI().Components.Schemas.Map(), "ErrorModel") // huma's own, which no answer has
 	description, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {

@@ -216,6 +216,7 @@ func references(d *Document, need func(string)) {
 			need("id " + id)
 		}
 	case *NodeDoc:
+		need(KindModel + " " + spec.Model)
 		for _, v := range spec.Settings {
 			needNode(v, need)
 		}
@@ -252,6 +253,8 @@ func reduced(d *Document) Document {
 	switch spec := d.Spec.(type) {
 	case *AudienceSpec:
 		out.Spec = &AudienceSpec{Identifier: spec.Identifier}
+	case *ModelSpec:
+		out.Spec = spec
 	case *NodeDoc:
 		out.Spec = &NodeDoc{NodeSpec: NodeSpec{Level: spec.Level, Kind: spec.Kind, Model: spec.Model}}
 	case *ClientSpec:

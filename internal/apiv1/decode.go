@@ -15,6 +15,7 @@ import (
 // small file cannot grow, and refuses what YAML libraries forgive: unknown and repeated keys, numbers where text is meant.
 type decoder struct {
 	name   string
+	src    []byte
 	faults []Fault
 }
 

@@ -31,11 +31,12 @@ type Metadata struct {
 	Organization string `json:"organization,omitempty" yaml:"organization,omitempty"`
 }
 
-// A Spec is what a document says of its resource: one of *AudienceSpec, *UserSpec, *NodeDoc, *GroupSpec and *ClientSpec.
+// A Spec is what a document says of its resource: one of *AudienceSpec, *UserSpec, *ModelSpec, *NodeDoc, *GroupSpec and *ClientSpec.
 type Spec interface{ spec() }
 
 func (*AudienceSpec) spec() {}
 func (*UserSpec) spec()     {}
+func (*ModelSpec) spec()    {}
 func (*NodeDoc) spec()      {}
 func (*GroupSpec) spec()    {}
 func (*ClientSpec) spec()   {}
@@ -44,6 +45,7 @@ func (*ClientSpec) spec()   {}
 const (
 	KindAudience     = "Audience"
 	KindUser         = "User"
+	KindModel        = "Model"
 	KindOrganization = "Organization"
 	KindNode         = "Node"
 	KindGroup        = "Group"
@@ -52,7 +54,7 @@ const (
 
 // Kinds returns the kinds of document in the order in which they are applied: each refers only to those before it.
 func Kinds() []string {
-	return []string{KindAudience, KindUser, KindOrganization, KindNode, KindGroup, KindClient}
+	return []string{KindAudience, KindUser, KindModel, KindOrganization, KindNode, KindGroup, KindClient}
 }
 
 func newSpec(kind string) Spec {
@@ -61,6 +63,8 @@ func newSpec(kind string) Spec {
 		return new(AudienceSpec)
 	case KindUser:
 		return new(UserSpec)
+	case KindModel:
+		return new(ModelSpec)
 	case KindOrganization, KindNode:
 		return new(NodeDoc)
 	case KindGroup:

@@ -62,7 +62,7 @@ func ParseDocuments(name string, r io.Reader) ([]Document, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", name, err)
 	}
-	d := &decoder{name: name}
+	d := &decoder{name: name, src: src}
 	switch {
 	case len(src) > maxStream:
 		return nil, Faults{{File: name, Message: fmt.Sprintf("is longer than %d MiB", maxStream>>20)}}
@@ -143,7 +143,18 @@ func (d *decoder) document(n *yaml.Node) (Document, bool) {
 		}
 		return doc, false
 	}
-	if spec != nil {
+	switch model, ok := doc.Spec.(*ModelSpec); {
+	case ok && spec == nil:
+		d.fault(n.Line, "spec", "required: the access model")
+	case ok:
+		next := 0
+		for _, l := range lines {
+			if l > lines["spec"] && (next == 0 || l < next) {
+				next = l
+			}
+		}
+		d.model(spec, next, model)
+	case spec != nil:
 		d.value(spec, "spec", reflect.ValueOf(doc.Spec).Elem(), 0)
 	}
 	for _, f := range checkMetadata(&doc) {

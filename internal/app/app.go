@@ -100,8 +100,9 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.keyring.watch()
 	server.Clients = &clientauth.Authenticator{Directory: a.store, Secrets: hasher, Failures: clientauth.NewFailures(), Now: time.Now}
+	models := &directory.Models{Store: a.store}
 	server.Policy = &token.Policy{
-		Issuer: c.Issuer, Directory: a.store, Facts: facts(a.store), Model: model,
+		Issuer: c.Issuer, Directory: a.store, Facts: facts(a.store), Model: models.Named,
 		Revision:    func() uint64 { return uint64(a.store.Revision()) },
 		IssuedAfter: a.store.IssuedAfter, DefaultLifetime: c.Tokens.DefaultLifetime, Now: time.Now,
 	}
@@ -120,7 +121,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.directory = &directory.Service{
-		Store: a.store, Secrets: hasher, Audit: auditKey, Models: model, Algorithms: algorithms(c), Issuer: c.Issuer,
+		Store: a.store, Secrets: hasher, Audit: auditKey, Models: models, Algorithms: algorithms(c), Issuer: c.Issuer,
 		Revoke: server.Revoker.All, Now: time.Now,
 	}
 	a.keyring.settle = a.directory.Settle

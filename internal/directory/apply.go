@@ -229,6 +229,9 @@ func (t *set) imagine(d *apiv1.Document) error {
 			return err
 		}
 		return t.PutUser(&iam.User{ID: iam.UserID(t.newID("u", name)), Name: name})
+	case *apiv1.ModelSpec:
+		_, err := t.imagineModel(name, spec)
+		return err
 	case *apiv1.NodeDoc:
 		parent, err := t.parent(d.Metadata.Parent)
 		if err != nil {
@@ -266,6 +269,8 @@ func (t *set) apply(d *apiv1.Document) (after func() error, err error) {
 		return nil, t.step(func(w *work) (diff, error) { return w.ensureAudience(name, spec, either) })
 	case *apiv1.UserSpec:
 		return nil, t.step(func(w *work) (diff, error) { return w.ensureUser(name, spec, either) })
+	case *apiv1.ModelSpec:
+		return nil, t.ensureModel(name, spec, either)
 	case *apiv1.NodeDoc:
 		return t.applyNode(d, spec)
 	case *apiv1.GroupSpec:

@@ -50,10 +50,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{t: t, id: make(map[string]iam.UserID)}
 	w.Service = &directory.Service{
 		Store: st, Secrets: hasher, Algorithms: []keys.Alg{keys.ES256}, Issuer: "https://gatehouse.example", Now: time.Now, Revoke: w.revoke,
-		Models: func(_ context.Context, name string) (*access.Model, error) {
-			m, _ := access.Preset(name)
-			return m, nil
-		},
+		Models: &directory.Models{Store: st},
 	}
 	for _, name := range []string{"alice", "bob", "zed"} {
 		u, err := w.CreateUser(ctx, operator, apiv1.NewUser{Name: name})

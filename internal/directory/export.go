@@ -12,10 +12,14 @@ import (
 // exportPage is about how many documents a part of an export has. An organization is never cut.
 const exportPage = 200
 
+// exportModels is how many models are read at once: they are large.
+const exportModels = 20
+
 // The stages of an export. Its page token is "stage:place".
 const (
 	stageAudiences = "audiences"
 	stageUsers     = "users"
+	stageModels    = "models"
 	stageNodes     = "nodes"
 	stageClients   = "clients"
 )
@@ -27,7 +31,7 @@ func (s *Service) Export(ctx context.Context, token string) (out apiv1.Export, e
 		stage = stageAudiences
 	}
 	out.Documents = []apiv1.Document{}
-	next := map[string]string{stageAudiences: stageUsers, stageUsers: stageNodes, stageNodes: stageClients}
+	next := map[string]string{stageAudiences: stageUsers, stageUsers: stageModels, stageModels: stageNodes, stageNodes: stageClients}
 	err = s.view(ctx, func(w *work) error {
 		for {
 			p := store.PageOptions{After: after, Limit: exportPage}
@@ -36,6 +40,8 @@ func (s *Service) Export(ctx context.Context, token string) (out apiv1.Export, e
 				after, err = w.exportAudiences(&out, p)
 			case stageUsers:
 				after, err = w.exportUsers(&out, p)
+			case stageModels:
+				after, err = w.exportModels(&out, p)
 			case stageNodes:
 				p.Limit = 1
 				after, err = w.exportNodes(&out, p)
@@ -75,6 +81,22 @@ func (w *work) exportUsers(out *apiv1.Export, p store.PageOptions) (string, erro
 	for _, u := range page.Items {
 		spec := showUser(u).UserSpec
 		out.Documents = append(out.Documents, apiv1.Document{Kind: apiv1.KindUser, Metadata: apiv1.Metadata{Name: u.Name}, Spec: &spec})
+	}
+	return page.Next, err
+}
+
+func (w *work) exportModels(out *apiv1.Export, p store.PageOptions) (string, error) {
+	p.Limit = exportModels
+	page, err := w.s.Store.Models(w.ctx, p)
+	for _, m := range page.Items {
+		src, err := w.ModelSource(m.Name)
+		if err != nil {
+			return "", err
+		}
+		if src != nil {
+			spec := &apiv1.ModelSpec{Source: string(src.Source)}
+			out.Documents = append(out.Documents, apiv1.Document{Kind: apiv1.KindModel, Metadata: apiv1.Metadata{Name: m.Name}, Spec: spec})
+		}
 	}
 	return page.Next, err
 }

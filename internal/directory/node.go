@@ -184,14 +184,7 @@ func (w *work) checkEmpty(n *iam.Node) error {
 
 // disableNode writes a node that nobody gets tokens for any more, and ends those that are out.
 func (w *work) disableNode(n *iam.Node) error {
-	err := w.Peek(func() error {
-		orgs, err := w.organizationsAt(n.ID)
-		for _, org := range orgs {
-			w.end(iam.RevocationRef{Kind: iam.RevokedOrganization, ID: string(org)})
-		}
-		return err
-	})
-	if err != nil {
+	if err := w.endTree(n.ID); err != nil {
 		return err
 	}
 	return w.PutNode(n)

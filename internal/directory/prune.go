@@ -165,6 +165,9 @@ func (t *set) prune() error {
 			}
 		}
 	}
+	if err := t.pruneModels(kept); err != nil {
+		return err
+	}
 	for p := (store.PageOptions{Limit: kv.MaxPage}); ; {
 		page, err := t.s.Store.Users(t.ctx, p)
 		if err != nil {
@@ -196,6 +199,30 @@ func (t *set) prune() error {
 				if err := t.finish(resource{apiv1.KindAudience, a.Name, end}); err != nil {
 					return err
 				}
+			}
+		}
+		if p.After = page.Next; p.After == "" {
+			return nil
+		}
+	}
+}
+
+// pruneModels plans the end of models that no document names, when all that followed them has ended.
+func (t *set) pruneModels(kept map[string]bool) error {
+	for p := (store.PageOptions{Limit: kv.MaxPage}); ; {
+		page, err := t.s.Store.Models(t.ctx, p)
+		if err != nil {
+			return err
+		}
+		for _, m := range page.Items {
+			if kept[apiv1.KindModel+" "+m.Name] {
+				continue
+			}
+			end := func() error {
+				return t.step(func(w *work) (diff, error) { return diff{action: apiv1.ActionDelete}, w.deleteModel(m.Name, either) })
+			}
+			if err := t.finish(resource{apiv1.KindModel, m.Name, end}); err != nil {
+				return err
 			}
 		}
 		if p.After = page.Next; p.After == "" {

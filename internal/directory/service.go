@@ -14,7 +14,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
@@ -30,8 +29,7 @@ type Service struct {
 	Audit audit.Key
 	// OwnerRequest refuses an operator's change inside an organization unless By names one of its owners, who asked for it.
 	OwnerRequest bool
-	// Models returns an access model by name, nil when there is none.
-	Models func(ctx context.Context, name string) (*access.Model, error)
+	Models       *Models
 	// Algorithms are those that the installation has keys for.
 	Algorithms []keys.Alg
 	Issuer     string

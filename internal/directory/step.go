@@ -18,6 +18,7 @@ type plan struct {
 	line    apiv1.Change // whose steps they are, for the plan that people see
 	steps   []func(w *work) (diff, error)
 	changes []apiv1.Change
+	release []func(context.Context) error // done when the steps are, or one has failed
 	// tolerate takes a refusal so that the plan goes on and finds others; nil: the first one ends it.
 	tolerate func(error) error
 }
@@ -91,7 +92,12 @@ const maxDue = 256
 
 // carryOut does the steps of a plan. What is read and decided is read and decided anew in each. Whether or not all are done, the
 // tokens that those which are done call for have ended when it returns.
-func (s *Service) carryOut(ctx context.Context, p *plan) error {
+func (s *Service) carryOut(ctx context.Context, p *plan) (err error) {
+	defer func() {
+		for _, release := range p.release {
+			err = errors.Join(err, release(context.WithoutCancel(ctx)))
+		}
+	}()
 	var due []iam.RevocationRef
 	for _, step := range p.steps {
 		ends, err := s.commit(ctx, p.by, func(w *work) error {

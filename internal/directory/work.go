@@ -199,9 +199,6 @@ func (w *work) model(path []*iam.Node) (*access.Model, error) {
 	return m, nil
 }
 
-// modelNamed returns the access model of that name, nil when there is none.
-func (w *work) modelNamed(name string) (*access.Model, error) { return w.s.Models(w.ctx, name) }
-
 // at returns a node and the model of its tree. For those whose rights the model decides, the nodes on the way are conditions of
 // the transaction: whatever a right comes from is kept at them or moves their versions, so a right that is taken away before the
 // transaction is applied is gone for it.

@@ -21,28 +21,34 @@ const leaseUnit kv.Unit = "lead"
 
 // The collections of the directory. An id built from several parts joins them with '/', which none but the last contains.
 var (
-	installations = collection[Installation]{Coll: &kv.Coll{Name: "meta"}, version: 1}                        // "installation"
-	signingKeys   = collection[SigningKey]{Coll: &kv.Coll{Name: "key", Indexed: true}, version: 1}            // kid
-	nodes         = collection[iam.Node]{Coll: &kv.Coll{Name: "node"}, version: 1}                            // node id
-	nodeNames     = collection[ref]{Coll: &kv.Coll{Name: "nodename", Indexed: true}, version: 1}              // scope/name
-	children      = collection[none]{Coll: &kv.Coll{Name: "child", Indexed: true}, version: 1}                // parent/node
-	users         = collection[iam.User]{Coll: &kv.Coll{Name: "user"}, version: 1}                            // user id
-	userNames     = collection[ref]{Coll: &kv.Coll{Name: "username", Indexed: true}, version: 1}              // name
-	groups        = collection[iam.Group]{Coll: &kv.Coll{Name: "group"}, version: 1}                          // group id
-	groupNames    = collection[ref]{Coll: &kv.Coll{Name: "groupname", Indexed: true}, version: 1}             // node/name
-	groupMembers  = collection[none]{Coll: &kv.Coll{Name: "groupmember", Indexed: true}, version: 1}          // group/user
-	clients       = collection[iam.Client]{Coll: &kv.Coll{Name: "client"}, version: 1}                        // client id
-	clientNames   = collection[ref]{Coll: &kv.Coll{Name: "clientname", Indexed: true}, version: 1}            // scope/name
-	audiences     = collection[iam.Audience]{Coll: &kv.Coll{Name: "audience"}, version: 1}                    // identifier
-	audienceNames = collection[ref]{Coll: &kv.Coll{Name: "audname", Indexed: true}, version: 1}               // name
-	assignments   = collection[assignment]{Coll: &kv.Coll{Name: "assign", Indexed: true}, version: 1}         // node/subject
-	debts         = collection[debt]{Coll: &kv.Coll{Name: "debt", Indexed: true}, version: 1}                 // kind:id
-	holdings      = collection[Holding]{Coll: &kv.Coll{Name: "holding"}, version: 1}                          // subject
-	customRoles   = collection[roleSet]{Coll: &kv.Coll{Name: "customrole"}, version: 1}                       // node id
-	auditLines    = collection[auditBatch]{Coll: &kv.Coll{Name: "audit", Indexed: true}, version: 1}          // stream/number
-	auditHeads    = collection[AuditHead]{Coll: &kv.Coll{Name: "audithead", Indexed: true}, version: 1}       // stream
-	revocations   = collection[mark]{Coll: &kv.Coll{Name: "rev", Indexed: true, Ephemeral: true}, version: 1} // kind:id
-	leases        = collection[leader]{Coll: &kv.Coll{Name: "lease", Ephemeral: true}, version: 1}            // duty
+	installations  = collection[Installation]{Coll: &kv.Coll{Name: "meta"}, version: 1}                        // "installation"
+	signingKeys    = collection[SigningKey]{Coll: &kv.Coll{Name: "key", Indexed: true}, version: 1}            // kid
+	nodes          = collection[iam.Node]{Coll: &kv.Coll{Name: "node"}, version: 1}                            // node id
+	nodeNames      = collection[ref]{Coll: &kv.Coll{Name: "nodename", Indexed: true}, version: 1}              // scope/name
+	children       = collection[none]{Coll: &kv.Coll{Name: "child", Indexed: true}, version: 1}                // parent/node
+	users          = collection[iam.User]{Coll: &kv.Coll{Name: "user"}, version: 1}                            // user id
+	userNames      = collection[ref]{Coll: &kv.Coll{Name: "username", Indexed: true}, version: 1}              // name
+	groups         = collection[iam.Group]{Coll: &kv.Coll{Name: "group"}, version: 1}                          // group id
+	groupNames     = collection[ref]{Coll: &kv.Coll{Name: "groupname", Indexed: true}, version: 1}             // node/name
+	groupMembers   = collection[none]{Coll: &kv.Coll{Name: "groupmember", Indexed: true}, version: 1}          // group/user
+	clients        = collection[iam.Client]{Coll: &kv.Coll{Name: "client"}, version: 1}                        // client id
+	clientNames    = collection[ref]{Coll: &kv.Coll{Name: "clientname", Indexed: true}, version: 1}            // scope/name
+	audiences      = collection[iam.Audience]{Coll: &kv.Coll{Name: "audience"}, version: 1}                    // identifier
+	audienceNames  = collection[ref]{Coll: &kv.Coll{Name: "audname", Indexed: true}, version: 1}               // name
+	assignments    = collection[assignment]{Coll: &kv.Coll{Name: "assign", Indexed: true}, version: 1}         // node/subject
+	debts          = collection[debt]{Coll: &kv.Coll{Name: "debt", Indexed: true}, version: 1}                 // kind:id
+	holdings       = collection[Holding]{Coll: &kv.Coll{Name: "holding"}, version: 1}                          // subject
+	customRoles    = collection[roleSet]{Coll: &kv.Coll{Name: "customrole"}, version: 1}                       // node id
+	auditLines     = collection[auditBatch]{Coll: &kv.Coll{Name: "audit", Indexed: true}, version: 1}          // stream/number
+	auditHeads     = collection[AuditHead]{Coll: &kv.Coll{Name: "audithead", Indexed: true}, version: 1}       // stream
+	models         = collection[Model]{Coll: &kv.Coll{Name: "model"}, version: 1}                              // name
+	modelNames     = collection[ref]{Coll: &kv.Coll{Name: "modelname", Indexed: true}, version: 1}             // name
+	modelSources   = collection[ModelSource]{Coll: &kv.Coll{Name: "modelsource"}, version: 1}                  // name
+	modelTrees     = collection[none]{Coll: &kv.Coll{Name: "modeltree", Indexed: true}, version: 1}            // model/root
+	migrations     = collection[Migration]{Coll: &kv.Coll{Name: "migration", Indexed: true}, version: 1}       // node/id
+	migrationParts = collection[migrationPart]{Coll: &kv.Coll{Name: "migrationpart"}, version: 1}              // migration/number
+	revocations    = collection[mark]{Coll: &kv.Coll{Name: "rev", Indexed: true, Ephemeral: true}, version: 1} // kind:id
+	leases         = collection[leader]{Coll: &kv.Coll{Name: "lease", Ephemeral: true}, version: 1}            // duty
 )
 
 const installationID = "installation"
@@ -80,7 +86,8 @@ func assignmentID(n iam.NodeID, s iam.Subject) string { return join(string(n), s
 // collectionNamed finds the collection of a change by its name.
 var collectionNamed = byName(installations.Coll, signingKeys.Coll, nodes.Coll, nodeNames.Coll, children.Coll, users.Coll, userNames.Coll,
 	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, audiences.Coll, audienceNames.Coll,
-	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll, auditLines.Coll, auditHeads.Coll)
+	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll, auditLines.Coll, auditHeads.Coll, models.Coll, modelNames.Coll,
+	modelSources.Coll, modelTrees.Coll, migrations.Coll, migrationParts.Coll)
 
 func byName(colls ...*kv.Coll) map[string]*kv.Coll {
 	m := make(map[string]*kv.Coll, len(colls))

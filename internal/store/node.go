@@ -144,6 +144,10 @@ func (tx *Tx) PutNode(n *iam.Node) error {
 		if err := put(tx, children, join(string(n.Parent), string(n.ID)), &none{}); err != nil {
 			return err
 		}
+	default:
+		if err := tx.follow(n, true); err != nil {
+			return err
+		}
 	}
 	if err := tx.rename(nodeNames, from, join(nodeScope(n), n.Name), string(n.ID), string(n.Level), n.Name); err != nil {
 		return err
@@ -201,7 +205,7 @@ func (tx *Tx) DeleteNode(id iam.NodeID) error {
 		remove(tx, children, join(string(n.Parent), string(id)))
 		return tx.touch(n.Parent)
 	}
-	return nil
+	return tx.follow(n, false)
 }
 
 // touch gives a node a new version because something below it changes, so that two changes below one node never pass each

@@ -134,6 +134,19 @@ var goldens = []golden{
 	newGolden(customRoles, roleSet{Roles: []*iam.CustomRole{
 		{ID: "auditor", Node: "n_1", Level: iam.LevelOrganization, Base: "reader", Permissions: []iam.Permission{"org_view", "audit_view"}},
 	}}),
+	newGolden(models, Model{
+		Name: "gears", Revision: 3, Hash: "h1", Frozen: &Freeze{By: "f_1", Until: at.Add(time.Minute)}, CreatedAt: at, ChangedAt: at.Add(time.Hour),
+	}),
+	newGolden(modelNames, ref{ID: "gears"}),
+	newGolden(modelSources, ModelSource{Hash: "h1", Source: []byte("model: gears\n")}),
+	newGolden(modelTrees, none{}),
+	newGolden(migrations, Migration{
+		ID: "m_1", Node: "n_1", Source: "flowx-4", Items: 101, By: iam.Subject{Kind: iam.SubjectUser, ID: "u_1"}, CreatedAt: at,
+	}),
+	newGolden(migrationParts, migrationPart{Items: []MigrationItem{{
+		Subject: iam.Subject{Kind: iam.SubjectUser, ID: "u_2"}, Holder: "bob", Old: "FLOWX_CONFIGURATOR", State: MigrationRefused,
+		Choices: []MigrationChoice{{Role: "workspace_user", Level: "workspace"}}, Role: "workspace_user", Node: "n_2", Code: "forbidden", Reason: "no",
+	}}}),
 	newGolden(revocations, mark{Kind: iam.RevokedClient, ID: "ci", NotBefore: 1772368200, ExpiresAt: 1772454600}),
 	newGolden(auditLines, auditBatch{Lines: []json.RawMessage{json.RawMessage(`{"seq":1}`)}}),
 	newGolden(auditHeads, AuditHead{Seq: 7, Hash: "aa", Time: at, MAC: "mac"}),

@@ -15,7 +15,7 @@ import (
 // internal are the collections whose changes follow from those of others: indexes, and what is owed.
 var internal = map[string]bool{
 	"nodename": true, "child": true, "username": true, "groupname": true, "clientname": true, "audname": true,
-	"holding": true, "debt": true, "audit": true, "audithead": true,
+	"modelname": true, "modelsource": true, "modeltree": true, "holding": true, "debt": true, "audit": true, "audithead": true,
 }
 
 // A describer makes the events of a change to a record of its collection.
@@ -23,16 +23,19 @@ type describer func(w *work, c store.Changed) ([]audit.Event, error)
 
 // describers are how the changes to each collection are told. One that is not here is told by describeOther.
 var describers = map[string]describer{
-	"meta":        describePlain("installation", nil),
-	"key":         describePlain("key", nil),
-	"user":        describePlain("user", nil),
-	"audience":    describePlain("audience", nil),
-	"node":        describeNode,
-	"group":       describeGroup,
-	"groupmember": describeGroupMember,
-	"client":      describeClient,
-	"assign":      describeAssignment,
-	"customrole":  describeCustomRoles,
+	"meta":          describePlain("installation", nil),
+	"key":           describePlain("key", nil),
+	"user":          describePlain("user", nil),
+	"audience":      describePlain("audience", nil),
+	"node":          describeNode,
+	"group":         describeGroup,
+	"groupmember":   describeGroupMember,
+	"client":        describeClient,
+	"assign":        describeAssignment,
+	"customrole":    describeCustomRoles,
+	"model":         describeModel,
+	"migration":     describePlain("migration", func(record fields) iam.NodeID { return iam.NodeID(record.text("node")) }),
+	"migrationpart": describeMigrationPart,
 }
 
 func (w *work) describe(c store.Changed) ([]audit.Event, error) {

@@ -20,8 +20,7 @@ const maxModelSource = 128 << 10
 
 // Model returns an access model that ships with Gatehouse, or that of a tree which the caller sees something of.
 func (s *Service) Model(ctx context.Context, by By, name string) (out apiv1.Model, err error) {
-	err = s.view(ctx, func(w *work) error {
-		w.by = by
+	err = s.viewBy(ctx, by, func(w *work) error {
 		m, err := w.visibleModel(name)
 		if err == nil {
 			out, err = w.showModel(m)
@@ -62,14 +61,18 @@ func (w *work) modelsSeen() ([]string, error) {
 			nodes = append(nodes, r.Nodes(g.ID.Subject())...)
 		}
 	}
-	if w.by.Organization != "" { // what lies elsewhere does not exist for the caller
-		nodes = slices.DeleteFunc(nodes, func(n iam.NodeID) bool { return !belowOrAbove(r.Path(n), r.Path(w.by.Organization)) })
+	if w.by.Organization != "" {
 		nodes = append(nodes, w.by.Organization)
 	}
 	var out []string
 	for _, n := range nodes {
 		path := r.Path(n)
 		if len(path) == 0 || slices.Contains(out, path[0].Model) {
+			continue
+		}
+		if reaches, err := w.reaches(path); err != nil {
+			return nil, err
+		} else if !reaches {
 			continue
 		}
 		m, err := w.model(path)
@@ -83,20 +86,9 @@ func (w *work) modelsSeen() ([]string, error) {
 	return out, r.err
 }
 
-// belowOrAbove reports whether one of two paths is the beginning of the other.
-func belowOrAbove(a, b []*iam.Node) bool {
-	for i := range min(len(a), len(b)) {
-		if a[i].ID != b[i].ID {
-			return false
-		}
-	}
-	return len(a) > 0 && len(b) > 0
-}
-
 // ListModels lists access models by name: those that ship with Gatehouse, and those that the caller may read.
 func (s *Service) ListModels(ctx context.Context, by By, p store.PageOptions) (out apiv1.Page[apiv1.ModelHead], err error) {
-	err = s.view(ctx, func(w *work) error {
-		w.by = by
+	err = s.viewBy(ctx, by, func(w *work) error {
 		var own []string
 		last := ""
 		if by.Authority == access.ByModel {

@@ -55,10 +55,11 @@ const (
 // MigrationPart is how many items a record holds, and MaxMigrationItems how many a plan may have: as many as one transaction writes.
 const (
 	MigrationPart     = 100
-	MaxMigrationItems = 40 * MigrationPart
+	MaxMigrationItems = 30 * MigrationPart
 )
 
 type migrationPart struct {
+	Node  iam.NodeID      `json:"node"` // of the migration
 	Items []MigrationItem `json:"items"`
 }
 
@@ -101,7 +102,7 @@ func (tx *Tx) PutMigration(m *Migration, items []MigrationItem) error {
 		return err
 	}
 	for first := 0; first < len(items); first += MigrationPart {
-		part := &migrationPart{Items: items[first:min(first+MigrationPart, len(items))]}
+		part := &migrationPart{Node: m.Node, Items: items[first:min(first+MigrationPart, len(items))]}
 		if err := put(tx, migrationParts, migrationPartID(m.ID, first), part); err != nil {
 			return err
 		}
@@ -111,15 +112,16 @@ func (tx *Tx) PutMigration(m *Migration, items []MigrationItem) error {
 
 // PutMigrationItem writes one item of a migration.
 func (tx *Tx) PutMigrationItem(id string, item int, it MigrationItem) error {
-	items, first, err := tx.MigrationItems(id, item)
+	partID := migrationPartID(id, item)
+	p, err := read(tx, migrationParts, partID)
 	if err != nil {
 		return err
 	}
-	if item-first >= len(items) {
+	if p == nil || item%MigrationPart >= len(p.Items) {
 		return iam.Errorf(iam.NotFound, "migration %q has no item %d", id, item)
 	}
-	items[item-first] = it
-	return put(tx, migrationParts, migrationPartID(id, item), &migrationPart{Items: items})
+	p.Items[item%MigrationPart] = it
+	return put(tx, migrationParts, partID, p)
 }
 
 // DeleteMigration removes a migration and its items. What it has assigned stays.

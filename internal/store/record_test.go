@@ -143,7 +143,7 @@ var goldens = []golden{
 	newGolden(migrations, Migration{
 		ID: "m_1", Node: "n_1", Source: "flowx-4", Items: 101, By: iam.Subject{Kind: iam.SubjectUser, ID: "u_1"}, CreatedAt: at,
 	}),
-	newGolden(migrationParts, migrationPart{Items: []MigrationItem{{
+	newGolden(migrationParts, migrationPart{Node: "n_1", Items: []MigrationItem{{
 		Subject: iam.Subject{Kind: iam.SubjectUser, ID: "u_2"}, Holder: "bob", Old: "FLOWX_CONFIGURATOR", State: MigrationRefused,
 		Choices: []MigrationChoice{{Role: "workspace_user", Level: "workspace"}}, Role: "workspace_user", Node: "n_2", Code: "forbidden", Reason: "no",
 	}}}),

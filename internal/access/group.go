@@ -1,6 +1,10 @@
 package access
 
-import "github.com/gatehouse-id/gatehouse/internal/iam"
+import (
+	"slices"
+
+	"github.com/gatehouse-id/gatehouse/internal/iam"
+)
 
 // CreateGroup decides whether actor may make a custom group of that name at n. Names that look computed are refused, since the
 // groups claim carries names only.
@@ -16,6 +20,43 @@ func (m *Model) CreateGroup(r Roster, actor Actor, n iam.NodeID, name string) er
 		return refuse(CodeGroupSystem, "group names like %q are computed by the model", name)
 	}
 	return iam.CheckName("group", name)
+}
+
+// ManageGroups decides whether actor may make, change and end custom groups at n.
+func (m *Model) ManageGroups(r Roster, actor Actor, n iam.NodeID) error {
+	st, err := m.enter(r, actor, n)
+	if err != nil {
+		return err
+	}
+	return st.need("managing groups", st.level().Groups.Create)
+}
+
+// A SystemGroupAt is a computed group of one node, as it can hold roles at another.
+type SystemGroupAt struct {
+	ID        iam.GroupID
+	Name      string
+	Node      iam.NodeID // whose members it has
+	Holds     bool       // it may hold roles at the node asked about
+	Preselect bool       // it is offered first there
+}
+
+// SystemGroups returns the computed groups of n and the nodes above it, from the root down.
+func (m *Model) SystemGroups(f Facts, n iam.NodeID) []SystemGroupAt {
+	ev := evaluation{m: m, path: f.Path(n)}
+	if !ev.place() {
+		return nil
+	}
+	here := ev.levels[ev.last()].ID
+	var out []SystemGroupAt
+	for i, at := range ev.path {
+		for k := range ev.levels[i].Groups.System {
+			g := newSystemGroup(ev.levels[i], &ev.levels[i].Groups.System[k])
+			out = append(out, SystemGroupAt{
+				ID: g.id(at), Name: g.name(at), Node: at.ID, Holds: slices.Contains(g.HoldsAt, here), Preselect: g.Preselect == here,
+			})
+		}
+	}
+	return out
 }
 
 // ChangeGroup decides whether actor may rename or delete a group. A computed group is refused.

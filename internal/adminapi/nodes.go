@@ -18,12 +18,17 @@ type AtNode struct {
 var homes = []struct{ path, id, noun string }{{"/nodes", "node", "a node"}, {"/organizations", "organization", "an organization"}}
 
 func (a *api) nodes() {
-	addPlatform(a, op{http.MethodGet, "/organizations", "list-organizations", "List organizations and other nodes without a parent", "organizations", 0, false, false},
-		func(ctx context.Context, _ *caller, in *Paged) (*plain[apiv1.Page[apiv1.Node]], error) {
-			return page(*in, "organizations", func(p store.PageOptions) (apiv1.Page[apiv1.Node], error) { return a.Directory.Organizations(ctx, p) })
+	add(a, op{http.MethodGet, "/organizations", "list-organizations", "List the organizations, and other nodes without a parent, that the caller may know of", "organizations", 0, false, false},
+		func(ctx context.Context, by *caller, in *Paged) (*plain[apiv1.Page[apiv1.Node]], error) {
+			return page(*in, "organizations", func(p store.PageOptions) (apiv1.Page[apiv1.Node], error) {
+				return a.Directory.Organizations(ctx, by.by(), p)
+			})
 		})
 	for _, h := range homes {
 		a.nodesAt(h.path, h.id, h.noun)
+		a.settingsAt(h.path, h.id, h.noun)
+		a.operationsAt(h.path, h.id, h.noun)
+		a.rolesAt(h.path, h.id, h.noun)
 		a.assignmentsAt(h.path, h.id, h.noun)
 	}
 }
@@ -31,7 +36,7 @@ func (a *api) nodes() {
 func (a *api) nodesAt(home, id, noun string) {
 	tag := home[1:]
 	organization := id == "organization"
-	addPlatform(a, op{http.MethodPost, home, "create-" + id, "Make " + noun, tag, http.StatusCreated, false, false},
+	add(a, op{http.MethodPost, home, "create-" + id, "Make " + noun, tag, http.StatusCreated, false, false},
 		func(ctx context.Context, by *caller, in *struct{ Body apiv1.NewNode }) (*tagged[apiv1.Node], error) {
 			if level := in.Body.Level; organization && level != "" && level != string(iam.LevelOrganization) {
 				return nil, iam.Errorf(iam.Invalid, "level: an organization is at level organization: post to %s/nodes", prefix)
@@ -43,42 +48,42 @@ func (a *api) nodesAt(home, id, noun string) {
 	if organization {
 		read = a.Directory.Organization
 	}
-	addPlatform(a, op{http.MethodGet, home + "/{node}", "get-" + id, "Read " + noun, tag, 0, false, false},
-		func(ctx context.Context, _ *caller, in *AtNode) (*tagged[apiv1.Node], error) {
-			v, err := read(ctx, path(in.Node))
+	add(a, op{http.MethodGet, home + "/{node}", "get-" + id, "Read " + noun, tag, 0, false, false},
+		func(ctx context.Context, by *caller, in *AtNode) (*tagged[apiv1.Node], error) {
+			v, err := read(ctx, by.by(), path(in.Node))
 			return withTag(v, v.ETag, err)
 		})
-	addPlatform(a, op{http.MethodPut, home + "/{node}", "update-" + id, "Replace the spec of " + noun, tag, 0, false, false},
+	add(a, op{http.MethodPut, home + "/{node}", "update-" + id, "Replace the spec of " + noun, tag, 0, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtNode
 			Conditional
-			Body apiv1.NodeSpec
+			Body apiv1.NodeChange
 		}) (*tagged[apiv1.Node], error) {
-			n, err := read(ctx, path(in.Node))
+			n, err := read(ctx, by.by(), path(in.Node))
 			if err != nil {
 				return nil, err
 			}
 			v, err := a.Directory.UpdateNode(ctx, by.by(), n.ID, in.Body, in.expect())
 			return withTag(v, v.ETag, err)
 		})
-	addPlatform(a, op{http.MethodDelete, home + "/{node}", "delete-" + id, "End " + noun + " without nodes, clients and groups", tag, http.StatusNoContent, false, false},
+	add(a, op{http.MethodDelete, home + "/{node}", "delete-" + id, "End " + noun + " without nodes, clients and groups", tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *struct {
 			AtNode
 			Conditional
 		}) (*none, error) {
-			n, err := read(ctx, path(in.Node))
+			n, err := read(ctx, by.by(), path(in.Node))
 			if err != nil {
 				return nil, err
 			}
 			return nil, a.Directory.DeleteNode(ctx, by.by(), n.ID, in.expect())
 		})
-	addPlatform(a, op{http.MethodGet, home + "/{node}/nodes", "list-nodes-of-" + id, "List the nodes right below " + noun, tag, 0, false, false},
-		func(ctx context.Context, _ *caller, in *struct {
+	add(a, op{http.MethodGet, home + "/{node}/nodes", "list-nodes-of-" + id, "List the nodes right below " + noun + " that the caller may know of", tag, 0, false, false},
+		func(ctx context.Context, by *caller, in *struct {
 			AtNode
 			Paged
 		}) (*plain[apiv1.Page[apiv1.Node]], error) {
 			return page(in.Paged, "nodes of "+in.Node, func(p store.PageOptions) (apiv1.Page[apiv1.Node], error) {
-				return a.Directory.Children(ctx, path(in.Node), p)
+				return a.Directory.Children(ctx, by.by(), path(in.Node), p)
 			})
 		})
 }

@@ -65,6 +65,14 @@ func (d *decoder) value(n *yaml.Node, path string, v reflect.Value, depth int) {
 		if text, ok := d.scalar(n, path, "!!bool", "true or false"); ok {
 			v.SetBool(strings.EqualFold(text, "true"))
 		}
+	case reflect.Int:
+		if text, ok := d.scalar(n, path, "!!int", "a number"); ok {
+			i, err := strconv.ParseInt(text, 10, strconv.IntSize)
+			if err != nil {
+				d.fault(n.Line, path, "%.40q is no number of at most %d bits", text, strconv.IntSize)
+			}
+			v.SetInt(i)
+		}
 	case reflect.Interface:
 		v.Set(reflect.ValueOf(d.free(n, path, depth)))
 	default:

@@ -130,6 +130,8 @@ func article(t reflect.Type) string {
 	switch t.Kind() {
 	case reflect.Bool:
 		return "true or false"
+	case reflect.Int:
+		return "a number"
 	case reflect.Slice:
 		return "a list"
 	case reflect.Struct, reflect.Map:

@@ -28,7 +28,14 @@ type NodeSpec struct {
 	DisplayName string            `json:"display_name,omitempty" yaml:"displayName,omitempty"`
 	Model       string            `json:"model,omitempty" yaml:"model,omitempty" doc:"The access model, named by a node without parent; those below inherit it."`
 	Settings    map[string]string `json:"settings,omitempty" yaml:"settings,omitempty" doc:"Settings of the level."`
-	Disabled    bool              `json:"disabled,omitempty" yaml:"disabled,omitempty" doc:"Nobody gets a token for it or below it."`
+	Seats       int               `json:"seats,omitempty" yaml:"seats,omitempty" minimum:"0" doc:"How many seats it has, where the model counts them. Absent: not limited. Operators change it."`
+	Disabled    bool              `json:"disabled,omitempty" yaml:"disabled,omitempty" doc:"Nobody gets a token for it or below it. Operators change it."`
+}
+
+// A NodeChange is what a node becomes. Its name is part of it only where it changes, so that a spec that was read can be sent.
+type NodeChange struct {
+	Name string `json:"name,omitempty" doc:"The new name. Absent: it stays."`
+	NodeSpec
 }
 
 // A NodeDoc is the spec of an Organization or a Node document: the node and who holds what at it. An Organization names no level.
@@ -58,7 +65,9 @@ type Group struct {
 	ID        string    `json:"id"`
 	Name      string    `json:"name"`
 	Parent    string    `json:"parent" doc:"The path of the node that it belongs to."`
-	CreatedAt time.Time `json:"created_at"`
+	System    bool      `json:"system,omitempty" doc:"The model computes who is in it: nobody changes or ends it."`
+	Preselect bool      `json:"preselect,omitempty" doc:"It is offered first when access to the node asked about is granted."`
+	CreatedAt time.Time `json:"created_at,omitzero"`
 	ETag      string    `json:"-"` // the version read
 }
 

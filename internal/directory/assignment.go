@@ -150,6 +150,9 @@ func (w *work) give(m *access.Model, n iam.NodeID, sub iam.Subject, role iam.Rol
 			break
 		}
 	}
+	if err := w.pinRole(m, n, role); err != nil {
+		return "", false, err
+	}
 	return role, true, w.Assign(n, sub, p.After.Roles)
 }
 

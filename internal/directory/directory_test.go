@@ -136,7 +136,7 @@ func TestRevocationsAreOwedUntilWritten(t *testing.T) {
 	}
 	w.refuse = nil
 	check(t, w.Settle(ctx))
-	org, err := w.Node(ctx, "acme")
+	org, err := w.Node(ctx, operator, "acme")
 	check(t, err)
 	if want := []string{"member:" + org.ID + "/" + string(w.id["bob"])}; !slices.Equal(w.revoked, want) {
 		t.Errorf("got revocations %v, want %v", w.revoked, want)
@@ -154,7 +154,7 @@ func TestMembersTokensEnd(t *testing.T) {
 	check(t, errorOf(w.CreateNode(ctx, operator, apiv1.NewNode{Name: "sales", Parent: "ws", NodeSpec: apiv1.NodeSpec{Level: "workspace"}})))
 	check(t, errorOf(w.CreateGroup(ctx, operator, "ws/sales", apiv1.NewGroup{Name: "team", GroupSpec: apiv1.GroupSpec{Members: []string{"bob", "zed"}}})))
 	check(t, errorOf(w.Assign(ctx, operator, "ws/sales", apiv1.Assignment{Group: "team", Role: "workspace_user"})))
-	org, err := w.Node(ctx, "ws")
+	org, err := w.Node(ctx, operator, "ws")
 	check(t, err)
 	member := func(user string) string { return "member:" + org.ID + "/" + string(w.id[user]) }
 	for _, c := range []struct {

@@ -2,64 +2,21 @@ package directory
 
 import (
 	"context"
+	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
-	"github.com/gatehouse-id/gatehouse/internal/store"
 )
-
-// Group returns a group of a node by id or name.
-func (s *Service) Group(ctx context.Context, node, ref string) (out apiv1.Group, err error) {
-	err = s.view(ctx, func(w *work) error {
-		g, err := w.group(node, ref)
-		if err == nil {
-			out, err = w.showGroup(g)
-		}
-		return err
-	})
-	return out, err
-}
-
-// Groups lists the groups of a node by name.
-func (s *Service) Groups(ctx context.Context, node string, p store.PageOptions) (out apiv1.Page[apiv1.Group], err error) {
-	id, err := s.nodeID(ctx, node)
-	if err != nil {
-		return out, err
-	}
-	page, err := s.Store.Groups(ctx, id, p)
-	if err != nil {
-		return out, err
-	}
-	err = s.view(ctx, func(w *work) error {
-		out, err = show(page, nil, w.showGroup)
-		return err
-	})
-	return out, err
-}
-
-// Members lists who is in a group.
-func (s *Service) Members(ctx context.Context, node, ref string, p store.PageOptions) (out apiv1.Page[apiv1.Member], err error) {
-	g, err := s.Group(ctx, node, ref)
-	if err != nil {
-		return out, err
-	}
-	page, err := s.Store.Members(ctx, iam.GroupID(g.ID), p)
-	return show(page, err, func(id iam.UserID) (apiv1.Member, error) {
-		m := apiv1.Member{ID: string(id)}
-		u, err := s.Store.User(ctx, id)
-		if u != nil {
-			m.Name = u.Name
-		}
-		return m, err
-	})
-}
 
 // CreateGroup makes a group at a node.
 func (s *Service) CreateGroup(ctx context.Context, by By, node string, n apiv1.NewGroup) (out apiv1.Group, err error) {
 	err = s.execute(ctx, by, func(p *plan) error {
-		at, err := p.node(node)
+		at, m, err := p.nodeAndModel(node)
 		if err != nil {
+			return err
+		}
+		if err := p.mayManageGroups(m, at.ID); err != nil {
 			return err
 		}
 		if old, err := p.GroupNamed(at.ID, n.Name); err != nil {
@@ -72,7 +29,7 @@ func (s *Service) CreateGroup(ctx context.Context, by By, node string, n apiv1.N
 	if err != nil {
 		return out, err
 	}
-	return s.Group(ctx, node, n.Name)
+	return s.Group(ctx, by, node, n.Name)
 }
 
 // AddMember puts a user into a group.
@@ -87,7 +44,7 @@ func (s *Service) RemoveMember(ctx context.Context, by By, node, group, user str
 
 func (s *Service) setMember(ctx context.Context, by By, node, group, user string, in bool) error {
 	return s.update(ctx, by, func(w *work) error {
-		g, err := w.group(node, group)
+		g, err := w.groupToChange(node, group)
 		if err != nil {
 			return err
 		}
@@ -102,7 +59,7 @@ func (s *Service) setMember(ctx context.Context, by By, node, group, user string
 // DeleteGroup ends a group: its members lose what it holds, then it is gone.
 func (s *Service) DeleteGroup(ctx context.Context, by By, node, ref string, e Expect) error {
 	return s.execute(ctx, by, func(p *plan) error {
-		g, err := p.group(node, ref)
+		g, err := p.groupToChange(node, ref)
 		if err != nil {
 			return err
 		}
@@ -142,31 +99,24 @@ func (p *plan) deleteGroup(id iam.GroupID) error {
 	if err := p.dropAll(id.Subject(), h.Nodes); err != nil {
 		return err
 	}
-	for _, u := range members {
-		if err := p.step(func(w *work) (diff, error) { return diff{}, w.member(id, u, false) }); err != nil {
+	many := len(members) > manyMembers
+	for part := range slices.Chunk(members, maxLeaving) {
+		if err := p.step(func(w *work) (diff, error) { return diff{}, w.leave(id, part, many) }); err != nil {
 			return err
 		}
 	}
 	return p.step(func(w *work) (diff, error) {
+		_, m, err := w.at(g.Node)
+		if err != nil {
+			return diff{}, err
+		}
+		err = w.decide(func(r access.Roster) error { return m.ChangeGroup(r, w.by.Actor, id) })
+		if err != nil {
+			return diff{}, err
+		}
 		w.Safe()
 		return diff{action: apiv1.ActionDelete}, w.DeleteGroup(id)
 	})
-}
-
-// group resolves a group of a node by id or name.
-func (w *work) group(node, ref string) (*iam.Group, error) {
-	n, err := w.node(node)
-	if err != nil {
-		return nil, err
-	}
-	g, err := w.GroupNamed(n.ID, ref)
-	if err == nil && g == nil {
-		g, err = w.Tx.Group(iam.GroupID(ref))
-	}
-	if err == nil && (g == nil || g.Node != n.ID) {
-		err = missing("group", ref)
-	}
-	return g, err
 }
 
 // ensureGroup plans that a group is there and has these members, and whoever is in it already.
@@ -224,32 +174,64 @@ func (w *work) member(g iam.GroupID, u iam.UserID, in bool) error {
 	if is, err := w.isMember(g, u); err != nil || is == in {
 		return err
 	}
+	if !in {
+		return w.leave(g, []iam.UserID{u}, false)
+	}
 	_, m, err := w.at(group.Node)
 	if err != nil {
 		return err
 	}
 	err = w.decide(func(r access.Roster) error {
-		if in {
-			_, err := m.AddMember(r, w.by.Actor, g, u)
-			return err
-		}
-		return m.RemoveMember(r, w.by.Actor, g)
+		_, err := m.AddMember(r, w.by.Actor, g, u)
+		return err
 	})
 	if err != nil {
 		return err
 	}
-	if !in {
-		h, err := w.Holding(g.Subject())
-		if err != nil {
-			return err
+	return w.SetMember(g, u, true)
+}
+
+// maxLeaving is how many members leave a group in one transaction.
+const maxLeaving = 5
+
+// leave takes users out of a group and ends their tokens or, where there are many more of them, all of the organizations where
+// the group holds something.
+func (w *work) leave(g iam.GroupID, users []iam.UserID, many bool) error {
+	group, err := w.Tx.Group(g)
+	if err != nil || group == nil {
+		return err
+	}
+	_, m, err := w.at(group.Node)
+	if err != nil {
+		return err
+	}
+	err = w.decide(func(r access.Roster) error { return m.RemoveMember(r, w.by.Actor, g) })
+	if err != nil {
+		return err
+	}
+	h, err := w.Holding(g.Subject())
+	if err != nil {
+		return err
+	}
+	for _, n := range append([]iam.NodeID{group.Node}, h.Nodes...) { // the groups claim is of the group's own organization
+		if many {
+			if err := w.endTree(n); err != nil {
+				return err
+			}
+			continue
 		}
-		for _, n := range append([]iam.NodeID{group.Node}, h.Nodes...) { // the groups claim is of the group's own organization
+		for _, u := range users {
 			if err := w.endMembers(n, u.Subject()); err != nil {
 				return err
 			}
 		}
 	}
-	return w.SetMember(g, u, in)
+	for _, u := range users {
+		if err := w.SetMember(g, u, false); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *work) isMember(g iam.GroupID, u iam.UserID) (bool, error) {
@@ -263,11 +245,4 @@ func (w *work) isMember(g iam.GroupID, u iam.UserID) (bool, error) {
 		}
 	}
 	return false, nil
-}
-
-func (w *work) showGroup(g *iam.Group) (apiv1.Group, error) {
-	parent, err := w.pathOf(g.Node)
-	out := apiv1.Group{ID: string(g.ID), Name: g.Name, Parent: parent, CreatedAt: g.CreatedAt}
-	out.ETag = etag(out)
-	return out, err
 }

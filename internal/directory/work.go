@@ -340,6 +340,9 @@ func (w *work) organizationsAt(id iam.NodeID) (out []iam.NodeID, err error) {
 	return out, nil
 }
 
+// manyMembers is how many marks of members are worth more than one mark of their organization.
+const manyMembers = 256
+
 // endMembers ends the tokens of subjects that hold less at a node than before.
 func (w *work) endMembers(id iam.NodeID, subjects ...iam.Subject) error {
 	return w.Peek(func() error {
@@ -359,6 +362,9 @@ func (w *work) endMembers(id iam.NodeID, subjects ...iam.Subject) error {
 				members, err := w.Members(iam.GroupID(s.ID))
 				if err != nil {
 					return err
+				}
+				if len(members) > manyMembers {
+					return w.endTree(id)
 				}
 				for _, u := range members {
 					if err := w.endMembers(id, u.Subject()); err != nil {

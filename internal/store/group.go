@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 )
@@ -24,6 +25,20 @@ func (s *Store) GroupNamed(ctx context.Context, node iam.NodeID, name string) (*
 // Groups lists the groups of a node by name.
 func (s *Store) Groups(ctx context.Context, node iam.NodeID, p PageOptions) (Page[*iam.Group], error) {
 	return listRefs(ctx, s, groupNames, string(node)+"/", p, groups)
+}
+
+// GroupsBeginning lists the groups of a node whose names begin with prefix, by name. After is the name of the group before.
+func (s *Store) GroupsBeginning(ctx context.Context, node iam.NodeID, prefix string, p PageOptions) (Page[*iam.Group], error) {
+	if p.After != "" {
+		p.After = strings.TrimPrefix(p.After, prefix)
+	}
+	// The name that is the prefix itself comes first, and a page must not end with it: what is behind it would be "".
+	p.Limit = max(p.Limit, 2)
+	page, err := listRefs(ctx, s, groupNames, join(string(node), prefix), p, groups)
+	if page.Next != "" {
+		page.Next = prefix + page.Next
+	}
+	return page, err
 }
 
 // Members lists the users of a group by id.

@@ -175,6 +175,7 @@ const nextUnreachable = "start it with 'gatehouse serve', or give its address wi
 type tokenRequest struct {
 	audiences    []string
 	organization string
+	details      string // authorization_details as they are sent
 	scopes       []string
 }
 
@@ -212,6 +213,9 @@ func (c *connection) tokens(ctx context.Context, t tokenRequest) oauth2.TokenSou
 	}
 	if t.organization != "" {
 		config.EndpointParams.Set("organization", t.organization)
+	}
+	if t.details != "" {
+		config.EndpointParams.Set("authorization_details", t.details)
 	}
 	return config.TokenSource(context.WithValue(ctx, oauth2.HTTPClient, c.http))
 }

@@ -88,6 +88,19 @@ func refuseToken() error {
 	return refuse(CodeAccessDenied, "the subject holds no role in the organization asked for")
 }
 
+// DetailTypes returns what authorization_details can name as the type of a node: the levels below the organization in file order,
+// each with its kinds.
+func (m *Model) DetailTypes() []string {
+	var out []string
+	organization := m.levelOf[iam.LevelOrganization]
+	for _, l := range m.levels {
+		if l != organization && l.within(organization) {
+			out = append(append(out, string(l.ID)), l.Kinds...)
+		}
+	}
+	return out
+}
+
 // detail answers for one node asked; own tells whether the subject holds more there than anybody does.
 func (m *Model) detail(f Facts, s iam.Subject, org *iam.Node, id iam.NodeID) (d Detail, own bool, err error) {
 	ev, ok := m.evaluate(f, s, id)

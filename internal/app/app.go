@@ -91,6 +91,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Issuer:       c.Issuer,
 		Algorithms:   algorithms(c),
 		JWKSMaxAge:   c.Keys.JWKSMaxAge,
+		DetailTypes:  detailTypes(),
 		TokenLimit:   limiter("token", c),
 		InspectLimit: limiter("inspect", c),
 	}

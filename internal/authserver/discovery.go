@@ -26,6 +26,7 @@ type metadata struct {
 	RevocationAuthMethods      []string `json:"revocation_endpoint_auth_methods_supported,omitempty"`
 	Scopes                     []string `json:"scopes_supported,omitempty"`
 	Claims                     []string `json:"claims_supported,omitempty"`
+	AuthorizationDetailTypes   []string `json:"authorization_details_types_supported,omitempty"` // RFC 9396 §10
 	SubjectTypes               []string `json:"subject_types_supported,omitempty"`
 	IDTokenSigningAlgs         []string `json:"id_token_signing_alg_values_supported,omitempty"`
 	RequestParameterSupported  bool     `json:"request_parameter_supported"`
@@ -39,8 +40,10 @@ const metadataMaxAge = 5 * time.Minute
 func (s *Server) metadata(routes []web.Route) ([]web.Route, error) {
 	m := metadata{
 		Issuer: s.Issuer,
-		Claims: []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "org_id", "org_name", "roles", "groups", "entitlements", "access_rev"},
+		Claims: []string{"iss", "sub", "aud", "exp", "iat", "jti", "client_id", "scope", "org_id", "org_name", "roles", "groups", "entitlements", "access_rev", "authorization_details"},
 		Scopes: []string{"entitlements"},
+
+		AuthorizationDetailTypes: s.DetailTypes,
 	}
 	secrets := []string{string(iam.AuthBasic), string(iam.AuthPost)}
 	for _, r := range routes {

@@ -48,7 +48,8 @@ func allowed(client *iam.Client, grant iam.GrantType) error {
 
 // mint signs the access token for what the request's session says was authorized.
 func (s *Server) mint(r fosite.AccessRequester, w fosite.AccessResponder) error {
-	t, err := s.Tokens.AccessToken(r.GetSession().(*session).authorization)
+	a := r.GetSession().(*session).authorization
+	t, err := s.Tokens.AccessToken(a)
 	if err != nil {
 		return err
 	}
@@ -57,6 +58,9 @@ func (s *Server) mint(r fosite.AccessRequester, w fosite.AccessResponder) error 
 	w.SetExpiresIn(t.ExpiresIn)
 	if t.Scope != "" {
 		w.SetScopes(strings.Fields(t.Scope))
+	}
+	if len(a.Details) > 0 { // RFC 9396 §7
+		w.SetExtra("authorization_details", a.Details)
 	}
 	return nil
 }

@@ -24,6 +24,9 @@ type Server struct {
 	Revoker    *token.Revoker
 	Algorithms []keys.Alg    // that the key ring signs with
 	JWKSMaxAge time.Duration // how long verifiers may keep the JWK set; rotation respects it
+	// DetailTypes are what authorization_details may name: the levels below the organization, and the kinds, of all access models
+	// that come with the program. Which of them an organization knows is up to its model.
+	DetailTypes []string
 	// TokenLimit sheds load on issuance; InspectLimit on introspection and revocation, so that neither starves the other.
 	TokenLimit, InspectLimit *web.Limiter
 

@@ -65,12 +65,17 @@ func policyRequest(r fosite.AccessRequester, form web.Form) (token.Request, erro
 	if err != nil {
 		return token.Request{}, err
 	}
+	details, err := token.ParseDetails(form.Get("authorization_details"))
+	if err != nil {
+		return token.Request{}, err
+	}
 	return token.Request{
 		Client:       r.GetClient().(fositeClient).Client,
 		Grant:        iam.GrantType(r.GetGrantTypes()[0]),
 		Audiences:    audiences,
 		Scopes:       strings.Fields(form.Get("scope")),
 		Organization: form.Get("organization"),
+		Details:      details,
 	}, nil
 }
 

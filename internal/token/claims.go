@@ -28,7 +28,11 @@ type Claims struct {
 	Roles        []iam.RoleID `json:"roles,omitempty"`
 	Groups       []string     `json:"groups,omitempty"`
 	Entitlements []string     `json:"entitlements,omitempty"`
+	Details      []Detail     `json:"authorization_details,omitempty"`
 	AccessRev    string       `json:"access_rev,omitempty"`
+	AuthTime     int64        `json:"auth_time,omitempty"` // of a person: when and how it signed in
+	ACR          string       `json:"acr,omitempty"`
+	AMR          []string     `json:"amr,omitempty"`
 	SessionID    string       `json:"sid,omitempty"`
 	Extra        []Extra      `json:"-"`
 }
@@ -124,7 +128,20 @@ func (c *Claims) appendJSON(b []byte) ([]byte, error) {
 		b = append(b, `,"entitlements":`...)
 		b = appendStrings(b, c.Entitlements)
 	}
+	if len(c.Details) > 0 {
+		b = append(b, `,"authorization_details":`...)
+		b = appendDetails(b, c.Details)
+	}
 	b = appendMember(b, "access_rev", c.AccessRev)
+	if c.AuthTime != 0 {
+		b = append(b, `,"auth_time":`...)
+		b = strconv.AppendInt(b, c.AuthTime, 10)
+	}
+	b = appendMember(b, "acr", c.ACR)
+	if len(c.AMR) > 0 {
+		b = append(b, `,"amr":`...)
+		b = appendStrings(b, c.AMR)
+	}
 	b = appendMember(b, "sid", c.SessionID)
 	for i, x := range c.Extra {
 		if !strings.Contains(x.Name, ":") || slices.ContainsFunc(c.Extra[:i], func(o Extra) bool { return o.Name == x.Name }) {
@@ -147,7 +164,7 @@ func (c *Claims) tooLarge(size int) error {
 	}
 	parts := []part{
 		{"roles", len(appendStrings(nil, c.Roles))}, {"groups", len(appendStrings(nil, c.Groups))},
-		{"entitlements", len(appendStrings(nil, c.Entitlements))}, {"scope", len(c.Scope)}, {"aud", len(appendStrings(nil, c.Audience))},
+		{"entitlements", len(appendStrings(nil, c.Entitlements))}, {"authorization_details", len(appendDetails(nil, c.Details))}, {"scope", len(c.Scope)}, {"aud", len(appendStrings(nil, c.Audience))},
 	}
 	for _, x := range c.Extra {
 		parts = append(parts, part{x.Name, len(x.Value)})

@@ -25,6 +25,8 @@ type Directory interface {
 	Audience(ctx context.Context, identifier string) (*iam.Audience, error)
 	Organization(ctx context.Context, idOrName string) (*iam.Node, error)
 	Path(ctx context.Context, id iam.NodeID) ([]*iam.Node, error)
+	// NodeNamed returns the node of this name right below parent.
+	NodeNamed(ctx context.Context, parent iam.NodeID, name string) (*iam.Node, error)
 }
 
 // An Inspector tells whether an access token of ours holds at this moment.

@@ -37,9 +37,15 @@ func (i *Issuer) AccessToken(a *Authorization) (AccessToken, error) {
 		Roles:        a.Roles,
 		Groups:       a.Groups,
 		Entitlements: a.Entitlements,
+		Details:      a.Details,
 		AccessRev:    a.AccessRev,
+		ACR:          a.ACR,
+		AMR:          a.AMR,
 		SessionID:    a.SessionID,
 		Extra:        a.Extra,
+	}
+	if !a.AuthTime.IsZero() {
+		c.AuthTime = a.AuthTime.Unix()
 	}
 	if a.Organization != nil {
 		c.OrgID, c.OrgName = a.Organization.ID, a.Organization.Name

@@ -70,6 +70,8 @@ func TestClaimsAreWrittenAsEncodingJSONWould(t *testing.T) {
 			Groups:       some[string](rt, "groups"),
 			Entitlements: some[string](rt, "entitlements"),
 			AccessRev:    anyText.Draw(rt, "access_rev"),
+			ACR:          anyText.Draw(rt, "acr"),
+			AMR:          some[string](rt, "amr"),
 			IssuedAt:     w.now.Add(time.Duration(rapid.IntRange(-1, 2).Draw(rt, "ahead")) * time.Second),
 			Lifetime:     time.Duration(rapid.IntRange(1, 86400).Draw(rt, "lifetime")) * time.Second,
 			Alg:          rapid.SampledFrom([]keys.Alg{keys.ES256, keys.EdDSA}).Draw(rt, "alg"),
@@ -79,6 +81,15 @@ func TestClaimsAreWrittenAsEncodingJSONWould(t *testing.T) {
 		}
 		for i, value := range some[string](rt, "extra") {
 			a.Extra = append(a.Extra, token.Extra{Name: fmt.Sprintf("https://x/%d?%s", i, anyText.Draw(rt, "extra name")), Value: value})
+		}
+		for _, typ := range some[string](rt, "details") {
+			a.Details = append(a.Details, token.Detail{
+				Type: typ, Identifier: anyText.Draw(rt, "identifier"), Privileges: append([]iam.RoleID{}, some[iam.RoleID](rt, "privileges")...),
+				Actions: append([]iam.Permission{}, some[iam.Permission](rt, "actions")...),
+			})
+		}
+		if rapid.Bool().Draw(rt, "a person") {
+			a.AuthTime = w.now.Add(-time.Duration(rapid.IntRange(0, 86400).Draw(rt, "signed in")) * time.Second)
 		}
 		got := w.issue(a)
 
@@ -106,6 +117,16 @@ func TestClaimsAreWrittenAsEncodingJSONWould(t *testing.T) {
 		}
 		if len(a.Entitlements) > 0 {
 			want["entitlements"] = a.Entitlements
+		}
+		if len(a.Details) > 0 {
+			want["authorization_details"] = a.Details
+		}
+		if !a.AuthTime.IsZero() {
+			want["auth_time"] = a.AuthTime.Unix()
+		}
+		text("acr", a.ACR)
+		if len(a.AMR) > 0 {
+			want["amr"] = a.AMR
 		}
 		for _, x := range a.Extra {
 			text(x.Name, x.Value)
@@ -177,13 +198,14 @@ func TestTokenThatIsTooLargeIsRefused(t *testing.T) {
 	}
 	long := strings.Repeat("x", 100)
 	for _, c := range []struct {
-		roles, groups, entitlements, scopes, audiences int
-		want                                           string
+		roles, groups, entitlements, scopes, audiences, details int
+		want                                                    string
 	}{
-		{60, 30, 1, 1, 1, "the largest are roles (6181 bytes) and groups (3091 bytes)"},
-		{1, 60, 1, 30, 1, "the largest are groups (6181 bytes) and scope (3029 bytes)"},
-		{1, 0, 70, 1, 2, "the largest are entitlements (7211 bytes) and aud (207 bytes)"},
-		{2, 1, 1, 70, 1, "the largest are scope (7069 bytes) and roles (207 bytes)"},
+		{60, 30, 1, 1, 1, 0, "the largest are roles (6181 bytes) and groups (3091 bytes)"},
+		{1, 60, 1, 30, 1, 0, "the largest are groups (6181 bytes) and scope (3029 bytes)"},
+		{1, 0, 70, 1, 2, 0, "the largest are entitlements (7211 bytes) and aud (207 bytes)"},
+		{2, 1, 1, 70, 1, 0, "the largest are scope (7069 bytes) and roles (207 bytes)"},
+		{1, 0, 2, 1, 1, 20, "the largest are authorization_details (5481 bytes) and entitlements (207 bytes)"},
 	} {
 		a := w.machine()
 		a.Roles = slices.Repeat([]iam.RoleID{iam.RoleID(long)}, c.roles)
@@ -191,6 +213,7 @@ func TestTokenThatIsTooLargeIsRefused(t *testing.T) {
 		a.Entitlements = slices.Repeat([]string{long}, c.entitlements)
 		a.Scopes = slices.Repeat([]string{long}, c.scopes)
 		a.Audience = slices.Repeat([]string{long}, c.audiences)
+		a.Details = slices.Repeat([]token.Detail{{Type: "project", Identifier: long, Privileges: []iam.RoleID{"editor"}, Actions: []iam.Permission{iam.Permission(long)}}}, c.details)
 		_, err := w.issuer.AccessToken(a)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("got %v, want it to say that %s", err, c.want)

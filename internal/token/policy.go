@@ -41,6 +41,45 @@ type Request struct {
 	Audiences    []string // audience and resource together
 	Scopes       []string
 	Organization string // id or name; "" when none was named
+	Details      []DetailRequest
+	Person       *Person // nil: the client asks for itself
+}
+
+// A Person is on whose behalf a client asks, and how it has come to know him.
+type Person struct {
+	User      *iam.User
+	AuthTime  time.Time // when he signed in
+	ACR       string    // how sure that is (OIDC Core §2)
+	AMR       []string  // by which means (RFC 8176)
+	SessionID string
+}
+
+// subject is whom the token will speak for, and name what people call it.
+func (r *Request) subject() (s iam.Subject, name string) {
+	if r.Person != nil {
+		return r.Person.User.ID.Subject(), r.Person.User.Name
+	}
+	return r.Client.ID.Subject(), r.Client.Name
+}
+
+// marks are the revocations that would kill the token, organization "" for one that speaks for none.
+func (r *Request) marks(org iam.NodeID) []iam.RevocationRef {
+	refs := append(make([]iam.RevocationRef, 0, 5), iam.RevocationRef{Kind: iam.RevokedClient, ID: string(r.Client.ID)})
+	if org != "" {
+		refs = append(refs, iam.RevocationRef{Kind: iam.RevokedOrganization, ID: string(org)})
+	}
+	if r.Person == nil {
+		return refs
+	}
+	user := string(r.Person.User.ID)
+	refs = append(refs, iam.RevocationRef{Kind: iam.RevokedUser, ID: user})
+	if org != "" {
+		refs = append(refs, iam.RevocationRef{Kind: iam.RevokedMember, ID: string(org) + "/" + user})
+	}
+	if r.Person.SessionID != "" {
+		refs = append(refs, iam.RevocationRef{Kind: iam.RevokedSession, ID: r.Person.SessionID})
+	}
+	return refs
 }
 
 // An Authorization is what may be issued: everything about an access token but its times and its signature.
@@ -48,6 +87,9 @@ type Authorization struct {
 	Grant        string // the grant's id
 	Client       *iam.Client
 	Subject      string
+	AuthTime     time.Time // zero: it speaks for the client
+	ACR          string
+	AMR          []string
 	SessionID    string
 	Audience     []string
 	Scopes       []string
@@ -55,6 +97,7 @@ type Authorization struct {
 	Roles        []iam.RoleID
 	Groups       []string
 	Entitlements []string
+	Details      []Detail
 	AccessRev    string
 	Extra        []Extra
 	// IssuedAt is settled before the facts are read: a revocation that comes in between, with the change that called for it,
@@ -73,11 +116,14 @@ func AdminAudience(issuer string) string { return issuer + "/api/v1" }
 // UserinfoAudience returns the audience of a token that was asked for no other.
 func UserinfoAudience(issuer string) string { return issuer + "/userinfo" }
 
-// Authorize decides what the client gets for itself. Its refusals are those of RFC 6749 §5.2 and RFC 8707 §2 by code, and
-// iam.Unavailable when it cannot be known.
+// Authorize decides what the client gets, for itself or on behalf of a person. Its refusals are those of RFC 6749 §5.2, RFC 8707 §2
+// and RFC 9396 §5 by code, and iam.Unavailable when it cannot be known.
 func (p *Policy) Authorize(ctx context.Context, r Request) (*Authorization, error) {
-	a := &Authorization{Grant: NewGrantID(), Client: r.Client, Subject: string(r.Client.ID)}
-	a.IssuedAt = p.IssuedAfter(p.Now(), iam.RevocationRef{Kind: iam.RevokedClient, ID: string(r.Client.ID)})
+	a := &Authorization{Grant: NewGrantID(), Client: r.Client}
+	if err := a.speakFor(&r); err != nil {
+		return nil, err
+	}
+	a.IssuedAt = p.IssuedAfter(p.Now(), r.marks("")...)
 	audiences, err := p.audiences(ctx, a, r)
 	if err != nil {
 		return nil, err
@@ -85,13 +131,27 @@ func (p *Policy) Authorize(ctx context.Context, r Request) (*Authorization, erro
 	if err := p.scopes(a, r, audiences); err != nil {
 		return nil, err
 	}
-	if err := p.organization(ctx, a, r); err != nil {
+	if err := p.organization(ctx, a, &r); err != nil {
 		return nil, err
 	}
 	if a.IssuedAt.Sub(p.Now()) > iam.MaxIssuedAhead {
 		return nil, iam.Refuse(iam.Unavailable, "busy", "this client's tokens were revoked several times within a second; try again")
 	}
 	return a, nil
+}
+
+// speakFor settles the subject. A person who is disabled gets nothing, by whatever grant that was given before.
+func (a *Authorization) speakFor(r *Request) error {
+	if r.Person == nil {
+		a.Subject = string(r.Client.ID)
+		return nil
+	}
+	if r.Person.User.Disabled {
+		return iam.Refuse(iam.Invalid, "invalid_grant", "the person that the grant is for may not sign in any more")
+	}
+	a.Subject = string(r.Person.User.ID)
+	a.AuthTime, a.ACR, a.AMR, a.SessionID = r.Person.AuthTime, r.Person.ACR, r.Person.AMR, r.Person.SessionID
+	return nil
 }
 
 // audiences settles aud, the life and the algorithm: the shortest life of all audiences, and one algorithm that all accept.
@@ -180,71 +240,6 @@ func (p *Policy) scopes(a *Authorization, r Request, audiences []*iam.Audience) 
 			return iam.Refuse(iam.Invalid, "invalid_scope", "this client may not ask for the scope %s", s)
 		}
 	}
-	return nil
-}
-
-// errNoOrganization is one answer for an organization that does not exist, is suspended, or in which the subject holds no role.
-var errNoOrganization = iam.Refuse(iam.Forbidden, "access_denied", "the subject holds no role in the organization asked for, or there is no such organization")
-
-// organization settles which organization the token speaks for and what it says about the subject there. A client that belongs
-// to one speaks for it unless another is named; a platform client speaks for none unless one is named.
-func (p *Policy) organization(ctx context.Context, a *Authorization, r Request) error {
-	id := r.Client.Organization
-	if r.Organization != "" {
-		org, err := p.Directory.Organization(ctx, r.Organization)
-		if err != nil {
-			return err
-		}
-		if org == nil {
-			return errNoOrganization
-		}
-		id = org.ID
-	}
-	if id == "" {
-		return nil
-	}
-	a.IssuedAt = p.IssuedAfter(a.IssuedAt, iam.RevocationRef{Kind: iam.RevokedClient, ID: string(r.Client.ID)},
-		iam.RevocationRef{Kind: iam.RevokedOrganization, ID: string(id)})
-	revision := p.Revision()
-	path, err := p.Directory.Path(ctx, id)
-	if err != nil {
-		return err
-	}
-	if len(path) == 0 || disabled(path) {
-		return errNoOrganization
-	}
-	model, err := p.Model(ctx, path[0].Model)
-	if err != nil {
-		return err
-	}
-	if model == nil {
-		return iam.Errorf(iam.Internal, "organization %q follows the access model %q, which does not exist", id, path[0].Model)
-	}
-	facts := p.Facts(ctx)
-	claims, err := model.Claims(facts, access.Request{
-		Subject:      r.Client.ID.Subject(),
-		Name:         r.Client.Name,
-		Organization: id,
-		Entitlements: slices.Contains(a.Scopes, ScopeEntitlements),
-	})
-	if fault := facts.Err(); fault != nil {
-		return fault
-	}
-	if iam.CodeOf(err) == access.CodeAccessDenied {
-		return errNoOrganization
-	}
-	if err != nil {
-		return err
-	}
-	a.Organization = path[len(path)-1]
-	a.Roles, a.Groups = claims.Roles, claims.Groups
-	for _, e := range claims.Entitlements {
-		a.Entitlements = append(a.Entitlements, string(e))
-	}
-	for _, x := range claims.Extra {
-		a.Extra = append(a.Extra, Extra(x))
-	}
-	a.AccessRev = accessRev(model, revision)
 	return nil
 }
 

@@ -73,6 +73,15 @@ func (d *directory) Path(_ context.Context, id iam.NodeID) ([]*iam.Node, error) 
 	return path, d.fault("path")
 }
 
+func (d *directory) NodeNamed(_ context.Context, parent iam.NodeID, name string) (*iam.Node, error) {
+	for _, n := range d.nodes {
+		if n.Parent == parent && n.Name == name {
+			return n, d.fault("node")
+		}
+	}
+	return nil, d.fault("node")
+}
+
 // revocations is marks in memory. While down is not nil nothing is to be had.
 type revocations struct {
 	now   func() time.Time

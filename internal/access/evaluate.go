@@ -40,6 +40,7 @@ type entry struct {
 	effect  Effect
 	group   *iam.Group // assigned through it
 	from    *role      // implied by it
+	above   int        // where on the path from is held
 	at      int        // where on the path the fact stands
 	setting string
 }
@@ -204,7 +205,7 @@ func (ev *evaluation) imply(i, j int, from *role, im *implication) {
 			return
 		}
 	}
-	e := entry{role: im.role, layer: im.layer, from: from, at: j, setting: im.setting}
+	e := entry{role: im.role, layer: im.layer, from: from, above: j, at: j, setting: im.setting}
 	if im.role == nil {
 		value, at := ev.nearest(i, im)
 		if at < 0 {
@@ -321,6 +322,11 @@ func (m *Model) customSet(c *CustomRole) permSet {
 
 // visible reports whether the subject may know that the last node exists.
 func (ev *evaluation) visible(held *permSet) bool { return held.meets(&ev.levels[ev.last()].see) }
+
+// holds reports whether the subject holds any role at node i.
+func (ev *evaluation) holds(i int) bool {
+	return ev.roles[i] != 0 || slices.ContainsFunc(ev.at(i), func(e entry) bool { return e.custom != nil && e.effect == EffectCounts })
+}
 
 // appendRoles appends the roles held at node i: those of the model in file order, then custom ones by name.
 func (ev *evaluation) appendRoles(out []iam.RoleID, i int) []iam.RoleID {

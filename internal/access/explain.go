@@ -16,10 +16,15 @@ type Reason struct {
 	From    iam.RoleID `json:"from,omitempty"`    // implied by this role
 	Setting string     `json:"setting,omitempty"` // named by this setting, set at Node, or by its default in layer builtin
 	text    string
+	chain   string
 }
 
 // String is the reason in words, as in "through group sales_team at loans".
 func (r Reason) String() string { return r.text }
+
+// Chain is String and, of a role that another implies, why that one is held, up to an assignment: "implied by role org_admin at bank,
+// which is assigned at bank".
+func (r Reason) Chain() string { return r.chain }
 
 // reasons lists the sources of node i.
 func (ev *evaluation) reasons(i int) []Reason {
@@ -52,9 +57,23 @@ func (ev *evaluation) reasons(i int) []Reason {
 		default:
 			r.text = fmt.Sprintf("%s of %s for role %s", e.setting, at.Name, e.from.ID)
 		}
+		r.chain = r.text + ev.because(e)
 		out = append(out, r)
 	}
 	return out
+}
+
+// because says why the role that e is implied by is held, "" when e is implied by none.
+func (ev *evaluation) because(e *entry) string {
+	if e.from == nil {
+		return ""
+	}
+	for i, r := range ev.reasons(e.above) {
+		if r.Effect == EffectCounts && ev.at(e.above)[i].role == e.from {
+			return ", which is " + r.chain
+		}
+	}
+	return ""
 }
 
 // An Explanation says how a decision came about and what would change it.
@@ -134,4 +153,15 @@ func (ev *evaluation) step(i, bit int) Step {
 		}
 	}
 	return st
+}
+
+// RightToAssign says what it takes to give a role at n to somebody who holds nothing there, false when n's level has no such role.
+// A custom role takes what the role takes that it was copied from.
+func (m *Model) RightToAssign(r Roster, n iam.NodeID, id iam.RoleID) (Right, bool) {
+	st, err := m.approach(r, Actor{Authority: ByOperator}, n)
+	if err != nil {
+		return Right{}, false
+	}
+	g, ok := st.grantable(id)
+	return g.assign.Right, ok
 }

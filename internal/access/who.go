@@ -2,6 +2,7 @@ package access
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
@@ -17,35 +18,51 @@ type Holder struct {
 // Who lists everybody who holds a role at n, with the reasons: users, then clients, then logins that have not signed in, by
 // identifier, and last anyone, if n is public. It is linear in the assignments at n and above.
 func (m *Model) Who(r Roster, n iam.NodeID) []Holder {
-	return m.holders(r, n, func(*evaluation) bool { return true })
+	return slices.Collect(m.WhoAfter(r, n, iam.Subject{}))
+}
+
+// WhoAfter yields the lines of Who that come after a subject, which need not be one of them; all of them after the zero Subject.
+// Nobody is evaluated who is not reached, so a page of a long list costs what is on it.
+func (m *Model) WhoAfter(r Roster, n iam.NodeID, after iam.Subject) iter.Seq[Holder] {
+	return m.lines(r, n, after, func(ev *evaluation) bool { return ev.holds(ev.last()) })
 }
 
 // WhoCan lists exactly those for whom Decide allows p at n, in the order of Who. An unknown permission is an error, as in Decide.
 // A line may have no roles: then a role held at a node above permits p.
 func (m *Model) WhoCan(r Roster, p iam.Permission, n iam.NodeID) ([]Holder, error) {
-	if !m.HasPermission(p) {
-		return nil, refuseUnknownPermission(m, p)
+	lines, err := m.WhoCanAfter(r, []iam.Permission{p}, n, iam.Subject{})
+	if err != nil {
+		return nil, err
 	}
-	return m.lines(r, n, func(ev *evaluation) bool {
+	return slices.Collect(lines), nil
+}
+
+// WhoCanAfter is to WhoCan what WhoAfter is to Who, for those whom Decide allows any of some permissions.
+func (m *Model) WhoCanAfter(r Roster, anyOf []iam.Permission, n iam.NodeID, after iam.Subject) (iter.Seq[Holder], error) {
+	for _, p := range anyOf {
+		if !m.HasPermission(p) {
+			return nil, refuseUnknownPermission(m, p)
+		}
+	}
+	want := m.set(anyOf)
+	return m.lines(r, n, after, func(ev *evaluation) bool {
 		held := ev.permissions()
-		return held.has(m.permOf[p])
+		return held.meets(&want)
 	}), nil
 }
 
-func (m *Model) holders(r Roster, n iam.NodeID, want func(*evaluation) bool) []Holder {
-	lines := m.lines(r, n, want)
-	return slices.DeleteFunc(lines, func(h Holder) bool { return len(h.Roles) == 0 })
-}
-
-func (m *Model) lines(r Roster, n iam.NodeID, want func(*evaluation) bool) []Holder {
-	var out []Holder
-	for _, s := range m.candidates(r, n) {
-		ev, ok := m.evaluate(r, s, n)
-		if ok && want(&ev) {
-			out = append(out, Holder{s, ev.appendRoles([]iam.RoleID{}, ev.last()), ev.reasons(ev.last())})
+func (m *Model) lines(r Roster, n iam.NodeID, after iam.Subject, want func(*evaluation) bool) iter.Seq[Holder] {
+	return func(yield func(Holder) bool) {
+		for _, s := range m.candidates(r, n) {
+			if after.Kind != "" && listed(s, after) <= 0 {
+				continue
+			}
+			ev, ok := m.evaluate(r, s, n)
+			if ok && want(&ev) && !yield(Holder{s, ev.appendRoles([]iam.RoleID{}, ev.last()), ev.reasons(ev.last())}) {
+				return
+			}
 		}
 	}
-	return out
 }
 
 // candidates returns all who can hold anything at n: whoever is assigned there or above, the members of assigned groups, anyone.
@@ -63,9 +80,7 @@ func (m *Model) candidates(r Roster, n iam.NodeID) []iam.Subject {
 	for s := range seen {
 		out = append(out, s)
 	}
-	slices.SortFunc(out, func(a, b iam.Subject) int {
-		return cmp.Or(cmp.Compare(listOrder(a.Kind), listOrder(b.Kind)), cmp.Compare(a.ID, b.ID))
-	})
+	slices.SortFunc(out, listed)
 	return out
 }
 
@@ -82,6 +97,11 @@ func (m *Model) people(r Roster, s iam.Subject) func(yield func(iam.Subject) boo
 			}
 		}
 	}
+}
+
+// listed is the order of the lines of Who.
+func listed(a, b iam.Subject) int {
+	return cmp.Or(cmp.Compare(listOrder(a.Kind), listOrder(b.Kind)), cmp.Compare(a.ID, b.ID))
 }
 
 func listOrder(k iam.SubjectKind) int {

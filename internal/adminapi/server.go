@@ -62,6 +62,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	a.audiences()
 	a.users()
 	a.nodes()
+	a.access()
 	a.groups()
 	a.clients()
 	a.secrets()

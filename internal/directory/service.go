@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
@@ -36,6 +37,9 @@ type Service struct {
 	// Revoke ends the tokens issued so far to what ref names, and returns when that is durable.
 	Revoke func(ctx context.Context, ref iam.RevocationRef) error
 	Now    func() time.Time
+	// Denied returns why a token request of an authenticated client was denied, by its request id; nil when it is not known. Without
+	// it, none is.
+	Denied func(ctx context.Context, requestID string) (*apiv1.TokenDenial, error)
 }
 
 // An Expect says what a change may meet. ETag, when it is not "", is the version that the caller decided on; "*" is any.

@@ -237,35 +237,42 @@ func (w *work) findNode(ref string) (*iam.Node, error) {
 // anyNode is findNode whoever asks.
 func (w *work) anyNode(ref string) (n *iam.Node, err error) {
 	err = w.Peek(func() error {
-		first, rest, below := strings.Cut(ref, "/")
-		if !below {
-			if n, err = w.Node(iam.NodeID(ref)); err != nil || n != nil {
-				return err
-			}
-		}
-		if n, err = w.NodeNamed("", first); err != nil {
-			return err
-		}
-		for below && n != nil {
-			parent := n
-			first, rest, below = strings.Cut(rest, "/")
-			if n, err = w.NodeNamed(parent.ID, first); err != nil {
-				return err
-			}
-			if n != nil {
-				continue
-			}
-			// An organization is named across the installation, wherever it stands.
-			if n, err = w.NodeNamed("", first); err != nil {
-				return err
-			}
-			if n != nil && n.Parent != parent.ID {
-				n = nil
-			}
-		}
-		return nil
+		n, err = findNode(ref, w.Node, w.NodeNamed)
+		return err
 	})
 	return n, err
+}
+
+// findNode resolves an id or a path by two ways to read nodes: by id, and by name below a parent.
+func findNode(ref string, byID func(iam.NodeID) (*iam.Node, error), named func(parent iam.NodeID, name string) (*iam.Node, error)) (*iam.Node, error) {
+	first, rest, below := strings.Cut(ref, "/")
+	if !below {
+		if n, err := byID(iam.NodeID(ref)); err != nil || n != nil {
+			return n, err
+		}
+	}
+	n, err := named("", first)
+	if err != nil {
+		return nil, err
+	}
+	for below && n != nil {
+		parent := n
+		first, rest, below = strings.Cut(rest, "/")
+		if n, err = named(parent.ID, first); err != nil {
+			return nil, err
+		}
+		if n != nil {
+			continue
+		}
+		// An organization is named across the installation, wherever it stands.
+		if n, err = named("", first); err != nil {
+			return nil, err
+		}
+		if n != nil && n.Parent != parent.ID {
+			n = nil
+		}
+	}
+	return n, nil
 }
 
 // node resolves a reference that must exist.

@@ -99,6 +99,29 @@ func (f *Facts) Nodes(sub iam.Subject) []iam.NodeID {
 	return append([]iam.NodeID{c.Organization}, h.Nodes...)
 }
 
+// AssignedAfter reports whether what exactly this subject holds at exactly this node was written after a revision (Store.Revision):
+// given, changed or suspended. What was taken away altogether leaves no record; see ChangedAfter.
+func (f *Facts) AssignedAfter(rev uint64, n iam.NodeID, sub iam.Subject) bool {
+	return after(f, assignments, assignmentID(n, sub), rev)
+}
+
+// ChangedAfter reports whether anything at exactly this node was written after a revision: its settings, or what anybody holds there.
+func (f *Facts) ChangedAfter(rev uint64, n iam.NodeID) bool { return after(f, nodes, string(n), rev) }
+
+// MovedAfter reports whether a subject came into, or left, a node or a group after a revision and is in one still.
+func (f *Facts) MovedAfter(rev uint64, sub iam.Subject) bool {
+	return after(f, holdings, sub.String(), rev)
+}
+
+func after[T any](f *Facts, c collection[T], id string, rev uint64) bool {
+	e, err := cachedEntry(f.ctx, f.store, c, id)
+	if err != nil {
+		f.fail(err)
+		return false
+	}
+	return uint64(e.version) > rev
+}
+
 // CustomRoles returns the custom roles defined at exactly this node.
 func (f *Facts) CustomRoles(n iam.NodeID) []*iam.CustomRole {
 	r, err := cached(f.ctx, f.store, customRoles, string(n))
@@ -143,12 +166,8 @@ func (f *Facts) Members(g iam.GroupID) []iam.UserID {
 }
 
 // Children returns the nodes right below n.
-func (f *Facts) Children(n iam.NodeID) []iam.NodeID {
-	return all(f, func(p PageOptions) (Page[iam.NodeID], error) {
-		return list(f.ctx, f.store, directoryUnit(), children, string(n)+"/", p, func(id string, _ *none) (iam.NodeID, bool, error) {
-			return iam.NodeID(id), true, nil
-		})
-	})
+func (f *Facts) Children(n iam.NodeID) []*iam.Node {
+	return all(f, func(p PageOptions) (Page[*iam.Node], error) { return f.store.Children(f.ctx, n, p) })
 }
 
 func all[T any](f *Facts, page func(PageOptions) (Page[T], error)) []T {

@@ -310,15 +310,27 @@ func (s *Store) WatchKeys(fn func()) {
 
 // cached reads a record through the cache; nil, nil when it is absent. The record is shared: nobody may change it.
 func cached[T any](ctx context.Context, s *Store, c collection[T], id string) (*T, error) {
+	e, err := cachedEntry(ctx, s, c, id)
+	if err != nil {
+		return nil, err
+	}
+	v, _ := e.value.(*T)
+	return v, nil
+}
+
+// noEntry is that of an id that no record can have: absent, not a fault of the caller.
+var noEntry = &entry{}
+
+// cachedEntry is cached with the version of the record, 0 when it is absent.
+func cachedEntry[T any](ctx context.Context, s *Store, c collection[T], id string) (*entry, error) {
 	k := c.key(id)
 	if !kv.ValidID(id) {
-		return nil, nil // no record has such an id: absent, not a fault of the caller
+		return noEntry, nil
 	}
 	fresh := s.cacheFresh()
 	if fresh {
 		if e := s.cache.get(k); e != nil {
-			v, _ := e.value.(*T)
-			return v, nil
+			return e, nil
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, s.budget)
@@ -332,17 +344,18 @@ func cached[T any](ctx context.Context, s *Store, c collection[T], id string) (*
 		return nil, errLost
 	}
 	e := &entry{version: items[0].Version}
-	var v *T
-	if items[0].Version != 0 {
-		if v, err = c.decode(id, items[0].Value); err != nil {
+	if e.version != 0 {
+		v, err := c.decode(id, items[0].Value)
+		if err != nil {
 			return nil, err
 		}
 		e.value = v
+		s.sawRevision(e.version)
 	}
 	if fresh {
 		s.cache.put(k, e, ticket)
 	}
-	return v, nil
+	return e, nil
 }
 
 // unavailable turns an engine's failure into what the rest of Gatehouse acts on.

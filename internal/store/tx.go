@@ -154,9 +154,10 @@ func (tx *Tx) commit() error {
 	// What was decided is carried out even if the caller has gone: half of the retries would leave it unknown.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(tx.ctx), tx.store.budget)
 	defer cancel()
-	_, err = apply(ctx, tx.store.kv, directoryUnit(), ktx)
+	result, err := apply(ctx, tx.store.kv, directoryUnit(), ktx)
 	// Forget even after a failure: the outcome may be unknown, and reading again is always right.
 	tx.store.changed(names)
+	tx.store.sawRevision(result.Version)
 	return err
 }
 

@@ -64,6 +64,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	a.nodes()
 	a.access()
 	a.groups()
+	a.reviews()
 	a.clients()
 	a.secrets()
 	a.keys()

@@ -39,6 +39,38 @@ type call struct {
 
 // do makes a call and returns the answer's ETag.
 func (c *Client) do(ctx context.Context, k call) (etag string, err error) {
+	resp, err := c.exchange(ctx, k)
+	if err != nil {
+		return "", err
+	}
+	defer resp.Body.Close()
+	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
+	if err != nil {
+		return "", fmt.Errorf("read the answer: %w", err)
+	}
+	if k.answer != nil {
+		if err := json.Unmarshal(data, k.answer); err != nil {
+			return "", fmt.Errorf("the answer of %s is not of the admin API: %w", resp.Request.URL, err)
+		}
+	}
+	return resp.Header.Get("ETag"), nil
+}
+
+// copy writes an answer of any size to w as it comes. One that was cut short is an error.
+func (c *Client) copy(ctx context.Context, path string, query url.Values, w io.Writer) error {
+	resp, err := c.exchange(ctx, call{method: http.MethodGet, path: path, query: query})
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	if _, err := io.Copy(w, resp.Body); err != nil {
+		return fmt.Errorf("read the answer: %w", err)
+	}
+	return nil
+}
+
+// exchange makes a call and returns the answer unless it is a refusal. The caller closes its body.
+func (c *Client) exchange(ctx context.Context, k call) (*http.Response, error) {
 	target := strings.TrimSuffix(c.BaseURL, "/") + "/api/v1" + k.path
 	if len(k.query) > 0 {
 		target += "?" + k.query.Encode()
@@ -47,20 +79,20 @@ func (c *Client) do(ctx context.Context, k call) (etag string, err error) {
 	if k.body != nil {
 		data, err := json.Marshal(k.body)
 		if err != nil {
-			return "", fmt.Errorf("encode request: %w", err)
+			return nil, fmt.Errorf("encode request: %w", err)
 		}
 		if len(data) > MaxBody {
-			return "", fmt.Errorf("the request would have %d bytes, and the server takes %d", len(data), MaxBody)
+			return nil, fmt.Errorf("the request would have %d bytes, and the server takes %d", len(data), MaxBody)
 		}
 		body = bytes.NewReader(data)
 	}
 	req, err := http.NewRequestWithContext(ctx, k.method, target, body)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	token, err := c.Token(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	req.Header.Set("Authorization", "Bearer "+token)
 	req.Header.Set("Accept", "application/json")
@@ -72,22 +104,17 @@ func (c *Client) do(ctx context.Context, k call) (etag string, err error) {
 	}
 	resp, err := c.HTTPClient.Do(req)
 	if err != nil {
-		return "", err
+		return nil, err
+	}
+	if resp.StatusCode < 300 {
+		return resp, nil
 	}
 	defer resp.Body.Close()
 	data, err := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	if err != nil {
-		return "", fmt.Errorf("read the answer: %w", err)
+		return nil, fmt.Errorf("read the answer: %w", err)
 	}
-	if resp.StatusCode >= 300 {
-		return "", refusal(resp, data)
-	}
-	if k.answer != nil {
-		if err := json.Unmarshal(data, k.answer); err != nil {
-			return "", fmt.Errorf("the answer of %s is not of the admin API: %w", target, err)
-		}
-	}
-	return resp.Header.Get("ETag"), nil
+	return nil, refusal(resp, data)
 }
 
 // refusal reads a problem; an answer that is none, of a proxy in between, is one without a code.

@@ -36,6 +36,8 @@ var describers = map[string]describer{
 	"model":         describeModel,
 	"migration":     describePlain("migration", func(record fields) iam.NodeID { return iam.NodeID(record.text("node")) }),
 	"migrationpart": describeMigrationPart,
+	"review":        describeReview,
+	"reviewblock":   describeReviewBlock,
 }
 
 func (w *work) describe(c store.Changed) ([]audit.Event, error) {

@@ -63,6 +63,9 @@ func (p *plan) deleteOwnNode(id iam.NodeID, e Expect) error {
 			return err
 		}
 	}
+	if err := p.dropReviews(id); err != nil {
+		return err
+	}
 	return p.step(func(w *work) (diff, error) {
 		n, err := w.mayDelete(id, e)
 		if err != nil {
@@ -141,6 +144,9 @@ func (p *plan) deleteNode(id iam.NodeID) error {
 		if err := p.step(func(w *work) (diff, error) { return diff{}, w.dropUnchecked(id, a.Subject) }); err != nil {
 			return err
 		}
+	}
+	if err := p.dropReviews(id); err != nil {
+		return err
 	}
 	return p.step(func(w *work) (diff, error) {
 		w.Safe()

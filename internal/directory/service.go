@@ -40,6 +40,8 @@ type Service struct {
 	// Denied returns why a token request of an authenticated client was denied, by its request id; nil when it is not known. Without
 	// it, none is.
 	Denied func(ctx context.Context, requestID string) (*apiv1.TokenDenial, error)
+	// SubjectUsed returns when a subject was last seen in an organization, zero for never. nil: nobody keeps that.
+	SubjectUsed func(ctx context.Context, org iam.NodeID, s iam.Subject) (time.Time, error)
 }
 
 // An Expect says what a change may meet. ETag, when it is not "", is the version that the caller decided on; "*" is any.

@@ -49,6 +49,8 @@ var (
 	migrationParts = collection[migrationPart]{Coll: &kv.Coll{Name: "migrationpart"}, version: 1}              // migration/number
 	revocations    = collection[mark]{Coll: &kv.Coll{Name: "rev", Indexed: true, Ephemeral: true}, version: 1} // kind:id
 	leases         = collection[leader]{Coll: &kv.Coll{Name: "lease", Ephemeral: true}, version: 1}            // duty
+	reviews        = collection[iam.Review]{Coll: &kv.Coll{Name: "review", Indexed: true}, version: 1}         // node/review
+	reviewBlocks   = collection[reviewBlock]{Coll: &kv.Coll{Name: "reviewblock", Indexed: true}, version: 1}   // review/number
 )
 
 const installationID = "installation"
@@ -87,7 +89,7 @@ func assignmentID(n iam.NodeID, s iam.Subject) string { return join(string(n), s
 var collectionNamed = byName(installations.Coll, signingKeys.Coll, nodes.Coll, nodeNames.Coll, children.Coll, users.Coll, userNames.Coll,
 	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, audiences.Coll, audienceNames.Coll,
 	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll, auditLines.Coll, auditHeads.Coll, models.Coll, modelNames.Coll,
-	modelSources.Coll, modelTrees.Coll, migrations.Coll, migrationParts.Coll)
+	modelSources.Coll, modelTrees.Coll, migrations.Coll, migrationParts.Coll, reviews.Coll, reviewBlocks.Coll)
 
 func byName(colls ...*kv.Coll) map[string]*kv.Coll {
 	m := make(map[string]*kv.Coll, len(colls))

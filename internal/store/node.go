@@ -176,7 +176,7 @@ func (tx *Tx) Below(id iam.NodeID) (string, error) {
 	return "", nil
 }
 
-// DeleteNode removes an empty node: one with nothing below it and without assignments.
+// DeleteNode removes an empty node: one with nothing below it, without assignments and without reviews.
 func (tx *Tx) DeleteNode(id iam.NodeID) error {
 	n, err := tx.Node(id)
 	if err != nil || n == nil {
@@ -193,6 +193,15 @@ func (tx *Tx) DeleteNode(id iam.NodeID) error {
 		}
 		if some {
 			what = "assignments"
+		}
+	}
+	if what == "" {
+		some, err := anyID(tx, reviews, string(id)+"/")
+		if err != nil {
+			return err
+		}
+		if some {
+			what = "access reviews"
 		}
 	}
 	if what != "" {

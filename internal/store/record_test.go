@@ -147,6 +147,21 @@ var goldens = []golden{
 		Subject: iam.Subject{Kind: iam.SubjectUser, ID: "u_2"}, Holder: "bob", Old: "FLOWX_CONFIGURATOR", State: MigrationRefused,
 		Choices: []MigrationChoice{{Role: "workspace_user", Level: "workspace"}}, Role: "workspace_user", Node: "n_2", Code: "forbidden", Reason: "no",
 	}}}),
+	newGolden(reviews, iam.Review{
+		ID: "rv_1", Node: "n_1", Name: "spring", Due: at.Add(24 * time.Hour), OpenedAt: at, OpenedBy: iam.UserID("u_1").Subject(), Listed: true,
+		ClosedAt: at.Add(time.Hour), ClosedBy: iam.ClientID("ci").Subject(), Lines: 4, Confirmed: 1, Withdrawn: 1, Lapsed: 1,
+		Hints: []iam.Hint{{Code: "one_top_holder", Node: "n_1", Detail: "only one holds the role owner"}},
+	}),
+	newGolden(reviewBlocks, reviewBlock{Lines: []iam.ReviewLine{
+		{
+			Node: "n_1", Path: "acme", Subject: iam.UserID("u_1").Subject(), Name: "ann", Group: "g_1", Via: "team", Roles: []iam.RoleID{"writer"}, LastUsed: at,
+			Mark: &iam.ReviewMark{State: iam.LineConfirmed, By: iam.UserID("u_2").Subject(), At: at, Comment: "still on the team"},
+		},
+		{
+			Node: "n_1", Path: "acme", Subject: iam.UserID("u_2").Subject(), Roles: []iam.RoleID{"owner"},
+			Refused: &iam.ReviewFault{Code: "last_holder", Detail: "the last owner", By: iam.UserID("u_2").Subject(), At: at},
+		},
+	}}),
 	newGolden(revocations, mark{Kind: iam.RevokedClient, ID: "ci", NotBefore: 1772368200, ExpiresAt: 1772454600}),
 	newGolden(auditLines, auditBatch{Lines: []json.RawMessage{json.RawMessage(`{"seq":1}`)}}),
 	newGolden(auditHeads, AuditHead{Seq: 7, Hash: "aa", Time: at, MAC: "mac"}),

@@ -30,6 +30,8 @@ type Server struct {
 	Revoker   *token.Revoker
 	Keys      Keys
 	Limit     *web.Limiter
+	// Draining is closed when the server is about to end: who waits for news is answered.
+	Draining <-chan struct{}
 }
 
 // Keys is the ring of signing keys. Rotate begins a rotation of an algorithm before its time; Remove takes a key out at once and
@@ -48,6 +50,7 @@ type api struct {
 	*Server
 	router *mux.Router
 	huma   huma.API
+	moved  *signal // lines of the audit log were written
 }
 
 // Routes returns the routes of the API and of its description.
@@ -71,6 +74,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	a.revocations()
 	a.documents()
 	a.models()
+	a.audit()
 	delete(a.huma.OpenAPI().Components.Schemas.Map(), "ErrorModel") // huma's own, which no answer has
 	description, err := json.Marshal(a.huma.OpenAPI())
 	if err != nil {

@@ -56,6 +56,9 @@ func (c *Check) Add(e Event) {
 	case e.Stream != c.report.Stream:
 		c.fault(e.Seq, FaultOrder, "line %d is one of another stream, %q", e.Seq, e.Stream)
 	}
+	if e.Action == Broken {
+		c.fault(e.Seq, FaultHead, "before line %d, the record of where the stream ends was found to be none of this installation", e.Seq)
+	}
 	switch next := c.last + 1; {
 	case e.Seq > next:
 		c.fault(next, FaultMissing, "%s missing", span(next, e.Seq-1))

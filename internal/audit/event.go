@@ -22,6 +22,9 @@ const Platform = "platform"
 // Configuration is the actor of what the installation's own files ask for at a start.
 const Configuration = "configuration"
 
+// Broken is the action of the line that follows when a stream's end was found to be none that the installation made.
+const Broken = "audit.broken"
+
 // An Event is a line of the log. Before and After hold only what changed, and never a secret or what is made of one.
 type Event struct {
 	Seq         uint64          `json:"seq"`

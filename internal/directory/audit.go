@@ -48,12 +48,16 @@ func (w *work) append(events []audit.Event) error {
 				part = append(part, e)
 			}
 		}
-		stored, err := w.AuditHead(stream)
+		head, sound, err := w.head(stream)
 		if err != nil {
 			return err
 		}
-		head, err := audit.Chain(headOf(stream, stored), part)
-		if err != nil {
+		if !sound {
+			broken := audit.Event{Stream: stream, Action: audit.Broken, Subject: "stream:" + stream}
+			w.sign(&broken)
+			part = append([]audit.Event{broken}, part...)
+		}
+		if head, err = audit.Chain(head, part); err != nil {
 			return err
 		}
 		lines := make([]json.RawMessage, len(part))
@@ -69,6 +73,33 @@ func (w *work) append(events []audit.Event) error {
 		}
 	}
 	return nil
+}
+
+// head returns where a stream ends. Of one whose end is not what this installation wrote, it is the last line that is there, and
+// sound is false: the stream goes on, and says so, since an end that is signed anew must not make what was done to it good.
+func (w *work) head(stream string) (head audit.Head, sound bool, err error) {
+	stored, err := w.AuditHead(stream)
+	if err != nil {
+		return head, false, err
+	}
+	if head = headOf(stream, stored); head.Seq > 0 && w.s.Audit.Signed(head) {
+		return head, true, nil
+	}
+	last, err := w.LastAudit(stream)
+	if err != nil {
+		return head, false, err
+	}
+	if last.First == 0 && head.MAC == "" {
+		return audit.Head{Stream: stream}, true, nil // it begins
+	}
+	head = audit.Head{Stream: stream, Seq: last.First}
+	for _, line := range last.Lines {
+		var e audit.Event
+		if json.Unmarshal(line, &e) == nil && e.Seq >= head.Seq {
+			head.Seq, head.Hash = e.Seq, e.Hash
+		}
+	}
+	return head, false, nil
 }
 
 func headOf(stream string, h store.AuditHead) audit.Head {

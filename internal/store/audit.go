@@ -47,6 +47,22 @@ func (tx *Tx) AuditHead(stream string) (AuditHead, error) {
 	return *h, nil
 }
 
+// LastAudit returns the last record of a stream, the zero AuditRecord when it has none. It reads the ids of all of them, and is no
+// condition of the transaction: the head is.
+func (tx *Tx) LastAudit(stream string) (AuditRecord, error) {
+	prefix := stream + "/"
+	numbers, err := ids(tx, auditLines, prefix)
+	if err != nil || len(numbers) == 0 {
+		return AuditRecord{}, err
+	}
+	id := prefix + numbers[len(numbers)-1]
+	value, err := tx.stored(auditLines.key(id))
+	if err != nil {
+		return AuditRecord{}, err
+	}
+	return auditRecord(prefix, id, value)
+}
+
 // AppendAudit writes lines of a stream, the first of which has the number first, and where the stream then ends.
 func (tx *Tx) AppendAudit(stream string, first uint64, lines []json.RawMessage, head AuditHead) error {
 	for len(lines) > 0 {
@@ -116,21 +132,29 @@ func (s *Store) AuditRecords(ctx context.Context, stream string, after uint64, l
 		return nil, false, unavailable(err)
 	}
 	for _, it := range page.Items {
-		first, err := strconv.ParseUint(strings.TrimPrefix(it.ID, o.Prefix), 10, 64)
+		record, err := auditRecord(o.Prefix, it.ID, it.Value)
 		if err != nil {
-			return nil, false, fmt.Errorf("%w: %s %q", kv.ErrCorrupt, auditLines.Name, it.ID)
-		}
-		record := AuditRecord{First: first}
-		batch, err := auditLines.decode(it.ID, it.Value)
-		switch {
-		case err == nil:
-			record.Lines = batch.Lines
-		case !errors.Is(err, kv.ErrCorrupt):
 			return nil, false, err
 		}
 		out = append(out, record)
 	}
 	return out, page.Next != "", nil
+}
+
+// auditRecord makes an AuditRecord of what is stored, and of what cannot be read one without lines.
+func auditRecord(prefix, id string, value []byte) (AuditRecord, error) {
+	first, err := strconv.ParseUint(strings.TrimPrefix(id, prefix), 10, 64)
+	if err != nil {
+		return AuditRecord{}, fmt.Errorf("%w: %s %q", kv.ErrCorrupt, auditLines.Name, id)
+	}
+	batch, err := auditLines.decode(id, value)
+	switch {
+	case errors.Is(err, kv.ErrCorrupt):
+		return AuditRecord{First: first}, nil
+	case err != nil:
+		return AuditRecord{}, err
+	}
+	return AuditRecord{First: first, Lines: batch.Lines}, nil
 }
 
 // WatchAudit calls fn, which must not block, after lines were written by any replica.

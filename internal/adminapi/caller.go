@@ -82,3 +82,24 @@ func (a *api) identify(ctx context.Context, c *caller) error {
 	}
 	return err
 }
+
+// headerRequestedBy names the owner at whose request an operator acts.
+const headerRequestedBy = "Gatehouse-Requested-By"
+
+// onBehalf reads for whom an operator acts.
+func (a *api) onBehalf(r *http.Request, c *caller) (err error) {
+	header, given := r.Header[headerRequestedBy]
+	switch {
+	case !given:
+		return nil
+	case len(header) != 1 || header[0] == "":
+		return malformed("%s: want one id or name of a user", headerRequestedBy)
+	case c.role != iam.Operator:
+		return iam.Errorf(iam.Invalid, "%s: only an operator acts at somebody's request", headerRequestedBy)
+	}
+	c.requestedBy, err = a.Directory.UserID(r.Context(), header[0])
+	if iam.KindOf(err) == iam.NotFound {
+		return iam.Refuse(iam.Invalid, "unknown_reference", "%s: there is no such user", headerRequestedBy)
+	}
+	return err
+}

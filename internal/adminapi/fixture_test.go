@@ -94,6 +94,7 @@ func start(t testing.TB) *broker {
 	server := &adminapi.Server{
 		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker,
 		Keys: &ringKeys{all: all, revoke: revoker.All}, Limit: web.NewLimiter("admin"),
+		Refusals: &adminapi.Refusals{Directory: b.directory, Now: time.Now, Log: slog.New(slog.DiscardHandler)},
 	}
 	b.routes, err = server.Routes()
 	check(t, err)

@@ -3,6 +3,7 @@ package adminapi
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/keys"
@@ -26,16 +27,28 @@ func (a *api) keys() {
 			return list(ctx)
 		})
 	addPlatform(a, op{http.MethodPost, "/keys", "rotate-key", "Make a key that takes over once every verifier can know it", tag, http.StatusCreated, false, false},
-		func(ctx context.Context, _ *caller, in *struct{ Body apiv1.KeyRotation }) (*plain[apiv1.Page[apiv1.Key]], error) {
+		func(ctx context.Context, by *caller, in *struct{ Body apiv1.KeyRotation }) (*plain[apiv1.Page[apiv1.Key]], error) {
+			if err := a.Directory.Note(ctx, by.by(), "key.rotate", "alg:"+in.Body.Alg, "", nil); err != nil {
+				return nil, err
+			}
 			if err := a.Keys.Rotate(ctx, keys.Alg(in.Body.Alg)); err != nil {
 				return nil, err
 			}
 			return list(ctx)
 		})
 	addPlatform(a, op{http.MethodDelete, "/keys/{kid}", "remove-key", "Emergency: take a key out at once and end every token that it signed", tag, http.StatusNoContent, false, false},
-		func(ctx context.Context, _ *caller, in *struct {
+		func(ctx context.Context, by *caller, in *struct {
 			KID string `path:"kid"`
 		}) (*none, error) {
+			all, err := a.Keys.List(ctx)
+			if err != nil {
+				return nil, err
+			}
+			if slices.ContainsFunc(all, func(k *keys.Key) bool { return k.ID == in.KID }) {
+				if err := a.Directory.Note(ctx, by.by(), "key.remove", "key:"+in.KID, "", nil); err != nil {
+					return nil, err
+				}
+			}
 			return nil, a.Keys.Remove(ctx, in.KID)
 		})
 }

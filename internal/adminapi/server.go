@@ -32,6 +32,8 @@ type Server struct {
 	Limit     *web.Limiter
 	// Draining is closed when the server is about to end: who waits for news is answered.
 	Draining <-chan struct{}
+	// Refusals keeps the refusals that are written into the audit log within bounds.
+	Refusals *Refusals
 }
 
 // Keys is the ring of signing keys. Rotate begins a rotation of an algorithm before its time; Remove takes a key out at once and
@@ -115,8 +117,9 @@ func (a *api) config() huma.Config {
 // the operation writes is sent, and the route's ErrorWriter answers.
 type call struct {
 	http.ResponseWriter
-	caller *caller
-	err    error
+	caller    *caller
+	operation string // its id, once it is known
+	err       error
 }
 
 type callKey struct{}
@@ -145,6 +148,9 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := a.onBehalf(r, who); err != nil {
+		return err
+	}
 	if err := checkBody(r); err != nil {
 		return err
 	}
@@ -158,6 +164,9 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 		return a.unrouted(w, r)
 	}
 	a.router.ServeHTTP(c, r)
+	if c.err != nil {
+		a.refused(r.Context(), c, match.Vars)
+	}
 	return c.err
 }
 
@@ -217,6 +226,7 @@ func add[I, O any](a *api, o op, do func(ctx context.Context, by *caller, in *I)
 		DefaultStatus: o.status, MaxBodyBytes: -1, // the route bounds it
 		Middlewares: huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 			if c := callOf(ctx.Context()); c.err == nil {
+				c.operation = o.id
 				if c.err = o.admit(c.caller); c.err == nil {
 					next(ctx)
 				}

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/adminapi"
+	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/authserver"
 	"github.com/gatehouse-id/gatehouse/internal/clientauth"
@@ -46,6 +47,8 @@ type App struct {
 	store      *store.Store
 	keyring    *keyring
 	directory  *directory.Service
+	refusals   *adminapi.Refusals
+	draining   chan struct{} // closed when it is about to end
 	readiness  *web.Readiness
 	public     *http.Server
 	operations *http.Server
@@ -61,7 +64,7 @@ type App struct {
 
 // New opens the store, sets it up if that is asked for, applies the documents given, and wires everything that Run serves.
 func New(ctx context.Context, o Options) (_ *App, err error) {
-	a := &App{options: o, log: o.Log, headroom: make([]byte, heapHeadroom)}
+	a := &App{options: o, log: o.Log, draining: make(chan struct{}), headroom: make([]byte, heapHeadroom)}
 	a.background, a.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -123,10 +126,12 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.directory = &directory.Service{
 		Store: a.store, Secrets: hasher, Audit: auditKey, Models: models, Algorithms: algorithms(c), Issuer: c.Issuer,
-		Revoke: server.Revoker.All, Now: time.Now,
+		Revoke: server.Revoker.All, Now: time.Now, OwnerRequest: c.Admin.OwnerRequest == "required",
 	}
 	a.keyring.settle = a.directory.Settle
+	a.refusals = &adminapi.Refusals{Directory: a.directory, Now: time.Now, Log: o.Log}
 	admin := &adminapi.Server{
+		Refusals: a.refusals, Draining: a.draining,
 		Issuer: c.Issuer, Directory: a.directory, Store: a.store, Inspector: server.Inspector, Revoker: server.Revoker, Keys: a.keyring,
 		Limit: limiter("admin", c),
 	}
@@ -297,6 +302,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	begin := func() {
 		a.readiness.Drain()
+		close(a.draining)
 		a.log.Info("ending: serving on until balancers have noticed", "delay", c.Drain.Delay.String(), "timeout", c.Drain.Timeout.String())
 	}
 	drain := web.Drain{Begin: begin, Delay: c.Drain.Delay, Timeout: c.Drain.Timeout}
@@ -331,6 +337,11 @@ func (a *App) close() error {
 	if a.engine == nil {
 		return nil
 	}
+	if a.refusals != nil {
+		if err := a.refusals.Flush(context.Background(), true); err != nil {
+			a.log.Warn("telling of further refusals", "error", err)
+		}
+	}
 	return a.engine.Close()
 }
 
@@ -339,11 +350,16 @@ func (a *App) close() error {
 func (a *App) sweep(ctx context.Context) {
 	ticker := time.NewTicker(time.Minute)
 	defer ticker.Stop()
+	anchored := time.Now().Add(-time.Hour)
 	for minute := 0; ; minute++ {
 		if err := a.directory.Settle(ctx); err != nil && ctx.Err() == nil {
 			a.log.WarnContext(ctx, "writing owed revocations", "error", err)
 		}
+		if err := a.refusals.Flush(ctx, false); err != nil && ctx.Err() == nil {
+			a.log.WarnContext(ctx, "telling of further refusals", "error", err)
+		}
 		if minute%60 == 0 {
+			anchored = a.logAnchors(ctx, anchored)
 			if err := a.store.TrimLogs(ctx, time.Now().Add(-iam.MaxTokenLifetime-time.Hour)); err != nil && ctx.Err() == nil {
 				a.log.WarnContext(ctx, "trimming the logs", "error", err)
 			}
@@ -354,6 +370,22 @@ func (a *App) sweep(ctx context.Context) {
 		case <-ticker.C:
 		}
 	}
+}
+
+// logAnchors writes where those streams of the audit log end that have got lines since a time, into the log, which is kept elsewhere:
+// a store that is set back to before an anchor is found out. It returns the time up to which that is done.
+func (a *App) logAnchors(ctx context.Context, since time.Time) time.Time {
+	now := time.Now()
+	err := a.directory.AuditAnchors(ctx, since, func(at apiv1.AuditAnchor) {
+		a.log.InfoContext(ctx, "audit log", "stream", at.Stream, "seq", at.Seq, "anchor", at.Anchor)
+	})
+	if err != nil {
+		if ctx.Err() == nil {
+			a.log.WarnContext(ctx, "anchoring the audit log", "error", err)
+		}
+		return since
+	}
+	return now
 }
 
 func policyOf(c *config.Config) keys.Policy {

@@ -24,6 +24,7 @@ type Config struct {
 	Redis          Redis          `key:"redis"`
 	Keys           Keys           `key:"keys"`
 	Tokens         Tokens         `key:"tokens"`
+	Admin          Admin          `key:"admin"`
 	Cache          Cache          `key:"cache"`
 	Limits         Limits         `key:"limits"`
 	Drain          Drain          `key:"drain"`
@@ -63,6 +64,11 @@ type Keys struct {
 type Tokens struct {
 	DefaultLifetime time.Duration `key:"defaultLifetime" default:"15m" min:"1m" max:"24h" want:"whole seconds, not longer than tokens.maxLifetime" doc:"The life of an access token whose audience sets none."`
 	MaxLifetime     time.Duration `key:"maxLifetime" default:"24h" min:"1m" max:"24h" want:"whole seconds" doc:"The longest life that an audience may set."`
+}
+
+// Admin is about the admin API.
+type Admin struct {
+	OwnerRequest string `key:"ownerRequest" default:"optional" oneof:"optional,required" doc:"Whether an operator's change inside an organization must name the owner who asked for it, in the header Gatehouse-Requested-By."`
 }
 
 // Cache is what each process keeps of the store.

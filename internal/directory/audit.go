@@ -3,6 +3,7 @@ package directory
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/access"
@@ -140,6 +141,39 @@ func (s *Service) NoteRefusal(ctx context.Context, by By, action, subject string
 	})
 }
 
+// NoteMoreRefusals writes a line about refusals that have none of their own.
+func (s *Service) NoteMoreRefusals(ctx context.Context, by By, node iam.NodeID, n int) error {
+	by.RequestID, by.RequestedBy = "", ""
+	return s.note(ctx, by, audit.Event{
+		Action: "refusals", Node: string(node), Outcome: audit.Refused, Code: "more",
+		After: json.RawMessage(fmt.Sprintf(`{"more":%d,"text":"and %d more"}`, n, n)),
+	})
+}
+
+// Place resolves a node by id or path, whoever asks; "" when there is none.
+func (s *Service) Place(ctx context.Context, ref string) (id iam.NodeID, err error) {
+	err = s.view(ctx, func(w *work) error {
+		n, err := w.findNode(ref)
+		if n != nil {
+			id = n.ID
+		}
+		return err
+	})
+	return id, err
+}
+
+// UserID resolves a user by id or name.
+func (s *Service) UserID(ctx context.Context, ref string) (id iam.UserID, err error) {
+	err = s.view(ctx, func(w *work) error {
+		u, err := w.user(ref)
+		if err == nil {
+			id = u.ID
+		}
+		return err
+	})
+	return id, err
+}
+
 func (s *Service) note(ctx context.Context, by By, e audit.Event) error {
 	return s.Store.Update(ctx, func(tx *store.Tx) error {
 		w := &work{Tx: tx, s: s, ctx: ctx, by: by}
@@ -147,6 +181,11 @@ func (s *Service) note(ctx context.Context, by By, e audit.Event) error {
 		var err error
 		if e.Stream, err = w.streamOf(iam.NodeID(e.Node)); err != nil {
 			return err
+		}
+		if e.Outcome != audit.Refused {
+			if err := w.checkOwnerRequest([]audit.Event{e}); err != nil {
+				return err
+			}
 		}
 		return w.append([]audit.Event{e})
 	})

@@ -65,3 +65,24 @@ func (w *work) organizationID(ref string) (string, error) {
 	}
 	return string(n.ID), nil
 }
+
+// NoteRevocation writes the line of a revocation before it is made, at the organization that it is about.
+func (s *Service) NoteRevocation(ctx context.Context, by By, ref iam.RevocationRef) error {
+	var node iam.NodeID
+	switch ref.Kind {
+	case iam.RevokedOrganization:
+		node = iam.NodeID(ref.ID)
+	case iam.RevokedMember:
+		org, _, _ := strings.Cut(ref.ID, "/")
+		node = iam.NodeID(org)
+	case iam.RevokedClient:
+		c, err := s.Store.Client(ctx, iam.ClientID(ref.ID))
+		if err != nil {
+			return err
+		}
+		if c != nil {
+			node = c.Organization
+		}
+	}
+	return s.Note(ctx, by, "revocation.create", ref.String(), node, nil)
+}

@@ -39,13 +39,29 @@ func (r *Revoker) Token(ctx context.Context, token string, caller *iam.Client) e
 	return r.claims(ctx, t.claims)
 }
 
+// TokenID returns the id of an access token that AnyToken would end.
+func (r *Revoker) TokenID(ctx context.Context, token string) (string, error) {
+	t, err := r.Inspector.verify(ctx, token)
+	switch {
+	case err != nil && iam.KindOf(err) == iam.Unauthenticated:
+		return "", notOurs(err)
+	case err != nil:
+		return "", err
+	}
+	return t.claims.ID, nil
+}
+
+func notOurs(err error) error {
+	return iam.Errorf(iam.NotFound, "the token is not an access token of this issuer").WithCause(errors.Unwrap(err))
+}
+
 // AnyToken ends an access token whoever it was issued to: the operator's right. It returns the token's id, and iam.NotFound when
 // the token is none of ours. One that has died needs no ending.
 func (r *Revoker) AnyToken(ctx context.Context, token string) (string, error) {
 	t, err := r.Inspector.verify(ctx, token)
 	if err != nil {
 		if iam.KindOf(err) == iam.Unauthenticated {
-			return "", iam.Errorf(iam.NotFound, "the token is not an access token of this issuer").WithCause(errors.Unwrap(err))
+			return "", notOurs(err)
 		}
 		return "", err
 	}

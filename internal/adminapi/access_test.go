@@ -39,7 +39,7 @@ func (b *broker) operations() []operation {
 var variable = regexp.MustCompile(`\{[a-z]+\}`)
 
 // forAnybody are the operations that answer whoever has a token for the API: about himself, or what is the same for all.
-var forAnybody = []string{"GET /api/v1/whoami", "GET /api/v1/models", "GET /api/v1/organizations"}
+var forAnybody = []string{"GET /api/v1/whoami", "GET /api/v1/models", "GET /api/v1/organizations", "GET /api/v1/clients", "GET /api/v1/audiences"}
 
 // asking are the operations that change nothing though their method says otherwise: an auditor may.
 var asking = []string{"POST /api/v1/access/check", "POST /api/v1/access/explain", "POST /api/v1/access/who", "POST /api/v1/models/validate"}

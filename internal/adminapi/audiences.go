@@ -15,9 +15,11 @@ type AtAudience struct {
 
 func (a *api) audiences() {
 	const tag = "audiences"
-	addPlatform(a, op{http.MethodGet, "/audiences", "list-audiences", "List audiences", tag, 0, false, false},
-		func(ctx context.Context, _ *caller, in *Paged) (*plain[apiv1.Page[apiv1.Audience]], error) {
-			return page(*in, tag, func(p store.PageOptions) (apiv1.Page[apiv1.Audience], error) { return a.Directory.Audiences(ctx, p) })
+	add(a, op{http.MethodGet, "/audiences", "list-audiences", "List audiences; without a platform role, their names, identifiers and scopes", tag, 0, false, false},
+		func(ctx context.Context, by *caller, in *Paged) (*plain[apiv1.Page[apiv1.Audience]], error) {
+			return page(*in, tag, func(p store.PageOptions) (apiv1.Page[apiv1.Audience], error) {
+				return a.Directory.Audiences(ctx, by.by(), p)
+			})
 		})
 	addPlatform(a, op{http.MethodPost, "/audiences", "create-audience", "Make an audience", tag, http.StatusCreated, false, false},
 		func(ctx context.Context, by *caller, in *struct{ Body apiv1.NewAudience }) (*tagged[apiv1.Audience], error) {

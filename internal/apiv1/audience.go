@@ -6,7 +6,7 @@ import "time"
 type Audience struct {
 	Name string `json:"name"`
 	AudienceSpec
-	CreatedAt time.Time `json:"created_at"`
+	CreatedAt time.Time `json:"created_at,omitzero"`
 	ETag      string    `json:"-"` // the version read, for an update that must not overwrite another's
 }
 

@@ -65,10 +65,12 @@ type ClientCreated struct {
 
 // A Secret is a credential of a client, without the credential.
 type Secret struct {
-	ID        string    `json:"id"`
-	Name      string    `json:"name"`
-	CreatedAt time.Time `json:"created_at"`
-	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"Absent: never."`
+	ID          string    `json:"id"`
+	Name        string    `json:"name"`
+	CreatedAt   time.Time `json:"created_at"`
+	ExpiresAt   time.Time `json:"expires_at,omitzero" doc:"Absent: never."`
+	ExpiresSoon bool      `json:"expires_soon,omitempty" doc:"It has ended, or ends within 14 days."`
+	LastUsedAt  time.Time `json:"last_used_at,omitzero" doc:"To the minute. Absent: not known, or never."`
 }
 
 // A SecretRotation asks for a new secret of a client.

@@ -178,11 +178,7 @@ func (w *work) subject(m *access.Model, n iam.NodeID, a apiv1.Assignment) (iam.S
 		}
 		return u.ID.Subject(), nil
 	case a.Client != "":
-		c, err := w.Client(iam.ClientID(a.Client))
-		if err == nil && c == nil {
-			err = reference(missing("client", a.Client))
-		}
-		return iam.ClientID(a.Client).Subject(), err
+		return w.assignable(n, a.Client)
 	case a.Group != "":
 		id, err := w.groupAt(m, n, a.Group)
 		return id.Subject(), err

@@ -27,10 +27,16 @@ func (s *Service) Audience(ctx context.Context, ref string) (out apiv1.Audience,
 	return out, err
 }
 
-// Audiences lists audiences by name.
-func (s *Service) Audiences(ctx context.Context, p store.PageOptions) (apiv1.Page[apiv1.Audience], error) {
+// Audiences lists audiences by name. Who has no platform role sees what clients need to ask for a token.
+func (s *Service) Audiences(ctx context.Context, by By, p store.PageOptions) (apiv1.Page[apiv1.Audience], error) {
 	page, err := s.Store.Audiences(ctx, p)
-	return show(page, err, func(a *iam.Audience) (apiv1.Audience, error) { return showAudience(a), nil })
+	return show(page, err, func(a *iam.Audience) (apiv1.Audience, error) {
+		shown := showAudience(a)
+		if by.Authority == access.ByModel {
+			shown = apiv1.Audience{Name: a.Name, AudienceSpec: apiv1.AudienceSpec{Identifier: a.Identifier, Scopes: a.Scopes}}
+		}
+		return shown, nil
+	})
 }
 
 // CreateAudience makes an audience.

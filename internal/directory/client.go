@@ -8,42 +8,18 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
-	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
-// Client returns a client.
-func (s *Service) Client(ctx context.Context, id string) (out apiv1.OAuthClient, err error) {
-	err = s.view(ctx, func(w *work) error {
-		c, err := w.client(id)
-		if err == nil {
-			out, err = w.showClient(c)
-		}
-		return err
-	})
-	return out, err
-}
-
-// Clients lists the clients of an organization, or with "" of the platform, by name.
-func (s *Service) Clients(ctx context.Context, org string, p store.PageOptions) (out apiv1.Page[apiv1.OAuthClient], err error) {
-	id := iam.NodeID("")
-	if org != "" {
-		if id, err = s.nodeID(ctx, org); err != nil {
-			return out, err
-		}
+// CreateClient makes a client, of the node that at names or, when that is "", of the one in the body. When it needs a secret and
+// the request brings none, one is generated and returned, this once.
+func (s *Service) CreateClient(ctx context.Context, by By, at string, n apiv1.NewClient) (out apiv1.ClientCreated, err error) {
+	inPath := at != ""
+	switch {
+	case inPath && n.Organization != "" && n.Organization != at:
+		return out, iam.Errorf(iam.Invalid, "organization: the path says %q and the body %q", at, n.Organization)
+	case inPath:
+		n.Organization = at
 	}
-	page, err := s.Store.Clients(ctx, id, p)
-	if err != nil {
-		return out, err
-	}
-	err = s.view(ctx, func(w *work) error {
-		out, err = show(page, nil, w.showClient)
-		return err
-	})
-	return out, err
-}
-
-// CreateClient makes a client. When it needs a secret and the request brings none, one is generated and returned, this once.
-func (s *Service) CreateClient(ctx context.Context, by By, n apiv1.NewClient) (out apiv1.ClientCreated, err error) {
 	spec := completeClient(n.ClientSpec, n.Organization != "")
 	d := desiredClient{name: n.Name, spec: spec, newID: iam.ClientID(iam.NewID("c")), expect: toCreate}
 	generated := secret.Secret("")
@@ -55,8 +31,11 @@ func (s *Service) CreateClient(ctx context.Context, by By, n apiv1.NewClient) (o
 	err = s.execute(ctx, by, func(p *plan) error {
 		if n.Organization != "" {
 			node, err := p.node(n.Organization)
+			if err != nil && inPath {
+				return err
+			}
 			if err != nil {
-				return reference(err)
+				return within("organization", reference(err))
 			}
 			org = node.ID
 		}
@@ -65,7 +44,7 @@ func (s *Service) CreateClient(ctx context.Context, by By, n apiv1.NewClient) (o
 	if err != nil {
 		return out, err
 	}
-	err = s.view(ctx, func(w *work) error {
+	err = s.viewBy(ctx, by, func(w *work) error {
 		c, err := w.ClientNamed(org, n.Name)
 		if err != nil {
 			return err
@@ -76,7 +55,7 @@ func (s *Service) CreateClient(ctx context.Context, by By, n apiv1.NewClient) (o
 		if out.OAuthClient, err = w.showClient(c); err != nil || generated == "" {
 			return err
 		}
-		out.Secret = &apiv1.SecretCreated{Secret: showSecret(&c.Secrets[0]), Value: generated.Reveal()}
+		out.Secret = &apiv1.SecretCreated{Secret: s.showSecret(&c.Secrets[0]), Value: generated.Reveal()}
 		return nil
 	})
 	return out, err
@@ -85,7 +64,7 @@ func (s *Service) CreateClient(ctx context.Context, by By, n apiv1.NewClient) (o
 // UpdateClient replaces the spec of a client. Roles, assignments and secrets that the spec does not name stay as they are.
 func (s *Service) UpdateClient(ctx context.Context, by By, id string, spec apiv1.ClientSpec, e Expect) (apiv1.OAuthClient, error) {
 	err := s.execute(ctx, by, func(p *plan) error {
-		c, err := p.client(id)
+		c, err := p.managed(id)
 		if err != nil {
 			return err
 		}
@@ -94,7 +73,7 @@ func (s *Service) UpdateClient(ctx context.Context, by By, id string, spec apiv1
 	if err != nil {
 		return apiv1.OAuthClient{}, err
 	}
-	return s.Client(ctx, id)
+	return s.Client(ctx, by, id)
 }
 
 // DisableClient ends a client's tokens and gives it no more until EnableClient.
@@ -109,7 +88,7 @@ func (s *Service) EnableClient(ctx context.Context, by By, id string, e Expect) 
 
 func (s *Service) switchClient(ctx context.Context, by By, id string, e Expect, off bool) (out apiv1.OAuthClient, err error) {
 	err = s.update(ctx, by, func(w *work) error {
-		c, err := w.client(id)
+		c, err := w.managed(id)
 		if err != nil {
 			return err
 		}
@@ -117,9 +96,6 @@ func (s *Service) switchClient(ctx context.Context, by By, id string, e Expect, 
 			return err
 		}
 		if err := e.check(true, "client", id, out.ETag); err != nil {
-			return err
-		}
-		if err := w.mayManage(c.Organization); err != nil {
 			return err
 		}
 		if off {
@@ -152,7 +128,7 @@ var errOwnClient = iam.Refuse(iam.Conflict, "own_client", "you act by this clien
 // DeleteClient ends a client: its tokens, its roles, then its record.
 func (s *Service) DeleteClient(ctx context.Context, by By, id string, e Expect) error {
 	return s.execute(ctx, by, func(p *plan) error {
-		c, err := p.client(id)
+		c, err := p.managed(id)
 		if err != nil {
 			return err
 		}
@@ -167,57 +143,46 @@ func (s *Service) DeleteClient(ctx context.Context, by By, id string, e Expect) 
 	})
 }
 
-// deleteClient plans the end of a client.
+// deleteClient plans the end of a client. Who may manage it may end all that it holds, wherever that is.
 func (p *plan) deleteClient(id iam.ClientID) error {
 	c, err := p.work.Client(id)
 	if err != nil || c == nil {
-		return err
-	}
-	if err := p.mayManage(c.Organization); err != nil {
 		return err
 	}
 	nodes, err := nodesOf(p.Tx, id.Subject())
 	if err != nil {
 		return err
 	}
-	err = p.step(func(w *work) (diff, error) {
-		c, err := w.Client(id)
-		if err != nil || c == nil {
-			return diff{}, err
-		}
-		return diff{}, w.disableClient(c)
-	})
+	step := func(do func(w *work, c *iam.Client) (diff, error)) error {
+		return p.step(func(w *work) (d diff, err error) {
+			c, err := w.Client(id)
+			if err != nil || c == nil {
+				return diff{}, err
+			}
+			if err := w.mayManage(c.Organization); err != nil {
+				return diff{}, err
+			}
+			err = w.decided(func() error {
+				d, err = do(w, c)
+				return err
+			})
+			return d, err
+		})
+	}
+	err = step(func(w *work, c *iam.Client) (diff, error) { return diff{}, w.disableClient(c) })
 	if err != nil {
 		return err
 	}
-	if err := p.dropAll(id.Subject(), nodes); err != nil {
-		return err
+	for _, n := range nodes {
+		err := step(func(w *work, c *iam.Client) (diff, error) { return diff{}, w.drop(n, id.Subject()) })
+		if err != nil {
+			return err
+		}
 	}
-	return p.step(func(w *work) (diff, error) {
+	return step(func(w *work, c *iam.Client) (diff, error) {
 		w.end(iam.RevocationRef{Kind: iam.RevokedClient, ID: string(id)})
 		return diff{action: apiv1.ActionDelete}, w.DeleteClient(id)
 	})
-}
-
-// client returns a client that must exist.
-func (w *work) client(id string) (*iam.Client, error) {
-	c, err := w.Client(iam.ClientID(id))
-	if err == nil && c == nil {
-		err = missing("client", id)
-	}
-	return c, err
-}
-
-// mayManage refuses who may not manage the clients of an organization, or of the platform.
-func (w *work) mayManage(org iam.NodeID) error {
-	if org == "" {
-		return w.needOperator("changing platform clients")
-	}
-	_, m, err := w.at(org)
-	if err != nil {
-		return err
-	}
-	return w.decide(func(r access.Roster) error { return m.ManageClients(r, w.by.Actor, org) })
 }
 
 // A desiredClient is what a client shall be. Its spec is complete; newID is its client id if it has to be made and names none.
@@ -240,9 +205,13 @@ func (p *plan) ensureClient(org iam.NodeID, want *desiredClient) error {
 			if err != nil || c == nil {
 				return diff{}, err
 			}
-			n, m, err := w.nodeAndModel(a.Node)
+			n, err := w.node(a.Node)
 			if err != nil {
 				return diff{}, within(at("assignments", i)+".node", reference(err))
+			}
+			_, m, err := w.at(n.ID)
+			if err != nil {
+				return diff{}, err
 			}
 			_, fresh, err := w.give(m, n.ID, c.ID.Subject(), iam.RoleID(a.Role))
 			if err != nil || !fresh {
@@ -273,6 +242,9 @@ func (w *work) ensureClient(org iam.NodeID, want *desiredClient) (diff, error) {
 		}
 	}
 	if err := want.expect.check(old != nil, "client", want.name, before.ETag); err != nil {
+		return diff{}, err
+	}
+	if err := w.checkOwned(spec, old, &before.ClientSpec); err != nil {
 		return diff{}, err
 	}
 	if err := w.s.checkClient(want.name, spec, machine, w.dry); err != nil {
@@ -337,8 +309,6 @@ func (w *work) chooseID(c *iam.Client, spec *apiv1.ClientSpec, exists bool) erro
 		return iam.Errorf(iam.Invalid, "client_id: it is %q and never changes", c.ID)
 	case exists:
 		return nil
-	case id != "" && w.by.Authority == access.ByModel:
-		return iam.Errorf(iam.Forbidden, "client_id: only an operator may choose it")
 	case id != "":
 		c.ID = id
 	}
@@ -349,25 +319,29 @@ func (w *work) chooseID(c *iam.Client, spec *apiv1.ClientSpec, exists bool) erro
 	return err
 }
 
-// machineRole gives a client of an organization the role that is named or, when it is new, the one for those who join, if clients
-// may hold that one.
+// machineRole gives a client of a node the role that is named or, when it is new, the least: the one for those who join, if
+// clients may hold that one, or else the only one that they may.
 func (w *work) machineRole(c *iam.Client, role iam.RoleID, isNew bool) (fresh bool, err error) {
 	node, m, err := w.at(c.Organization)
-	if err != nil {
+	if err != nil || role == "" && !isNew {
 		return false, err
 	}
 	if role == "" {
-		l := m.Level(node.Level)
-		if !isNew || l == nil || l.JoinRole == "" {
-			return false, nil
-		}
-		offered := false
+		var offered []iam.RoleID
 		err := w.decide(func(r access.Roster) error {
-			offered = slices.Contains(m.Assignable(r, node.ID, iam.SubjectClient), l.JoinRole)
+			offered = m.AssignableBy(r, w.by.Actor, node.ID, iam.SubjectClient)
 			return nil
 		})
-		if err != nil || !offered {
+		l := m.Level(node.Level)
+		switch {
+		case err != nil:
 			return false, err
+		case l != nil && slices.Contains(offered, l.JoinRole):
+			role = l.JoinRole
+		case len(offered) == 1:
+			role = offered[0]
+		default:
+			return false, nil
 		}
 	}
 	_, fresh, err = w.give(m, node.ID, c.ID.Subject(), role)
@@ -383,57 +357,4 @@ func loses(old, c *iam.Client) bool {
 		old.PlatformRole != "" && c.PlatformRole != old.PlatformRole ||
 		missing(old.Audiences, c.Audiences) || missing(old.Scopes, c.Scopes) || len(old.Scopes) == 0 && len(c.Scopes) > 0 ||
 		slices.ContainsFunc(old.GrantTypes, func(g iam.GrantType) bool { return !slices.Contains(c.GrantTypes, g) })
-}
-
-func (w *work) showClient(c *iam.Client) (out apiv1.OAuthClient, err error) {
-	out = apiv1.OAuthClient{Name: c.Name, CreatedAt: c.CreatedAt, ClientSpec: apiv1.ClientSpec{
-		ClientID: string(c.ID), Disabled: c.Disabled, TokenEndpointAuthMethod: string(c.AuthMethod), StrictAuthMethod: c.StrictAuthMethod,
-		PlatformRole: string(c.PlatformRole), Audiences: c.Audiences, Scopes: c.Scopes, RedirectURIs: c.RedirectURIs,
-	}}
-	for _, g := range c.GrantTypes {
-		out.GrantTypes = append(out.GrantTypes, string(g))
-	}
-	if web := c.Web; web != nil {
-		out.ApplicationType, out.PostLogoutRedirectURIs, out.BackchannelLogoutURI = web.ApplicationType, web.PostLogoutRedirectURIs, web.BackchannelLogoutURI
-		out.AllowedOrigins, out.IDTokenSigningAlg, out.Consent = web.AllowedOrigins, web.IDTokenSigningAlg, web.Consent
-		out.OrganizationChoice, out.OrganizationSwitch = web.Organization, web.OrganizationSwitch
-		if web.OptionalPKCE {
-			required := false
-			out.RequirePKCE = &required
-		}
-	}
-	err = w.Peek(func() error {
-		if out.Organization, err = w.pathOf(c.Organization); err != nil {
-			return err
-		}
-		return w.showRoles(&out, c)
-	})
-	out.ETag = etag(out)
-	return out, err
-}
-
-// showRoles shows what a client holds: the first role at its organization as its own, all others as assignments.
-func (w *work) showRoles(out *apiv1.OAuthClient, c *iam.Client) error {
-	nodes, err := nodesOf(w.Tx, c.ID.Subject())
-	if err != nil {
-		return err
-	}
-	for _, n := range nodes {
-		roles, err := w.Roles(n, c.ID.Subject())
-		if err != nil {
-			return err
-		}
-		path, err := w.pathOf(n)
-		if err != nil {
-			return err
-		}
-		for i, role := range roles {
-			if n == c.Organization && i == 0 {
-				out.Role = string(role)
-				continue
-			}
-			out.Assignments = append(out.Assignments, apiv1.ClientAssignment{Node: path, Role: string(role)})
-		}
-	}
-	return nil
 }

@@ -95,11 +95,11 @@ func TestRightsOfTheModel(t *testing.T) {
 		what, who, code string
 		do              func(by directory.By) error
 	}{
-		{"client", "zed", "unknown_reference", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
-		{"client", "bob", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
-		{"client", "alice", "", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, machine)) }},
-		{"client id", "alice", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, chosen)) }},
-		{"platform client", "alice", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, apiv1.NewClient{Name: "p"})) }},
+		{"client", "zed", "unknown_reference", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, "", machine)) }},
+		{"client", "bob", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, "", machine)) }},
+		{"client", "alice", "", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, "", machine)) }},
+		{"client id", "alice", "operator_only", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, "", chosen)) }},
+		{"platform client", "alice", "forbidden", func(by directory.By) error { return errorOf(w.CreateClient(ctx, by, "", apiv1.NewClient{Name: "p"})) }},
 		{"audience", "alice", "forbidden", func(by directory.By) error {
 			return errorOf(w.CreateAudience(ctx, by, apiv1.NewAudience{Name: "a", AudienceSpec: apiv1.AudienceSpec{Identifier: "https://a.test"}}))
 		}},

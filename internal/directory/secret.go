@@ -6,25 +6,45 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
 )
 
 // ClientSecrets lists the secrets of a client, those that have ended among them until the next change.
-func (s *Service) ClientSecrets(ctx context.Context, id string) (out apiv1.Page[apiv1.Secret], err error) {
+func (s *Service) ClientSecrets(ctx context.Context, by By, id string) (out apiv1.Page[apiv1.Secret], err error) {
 	out.Items = []apiv1.Secret{}
-	err = s.view(ctx, func(w *work) error {
-		c, err := w.client(id)
+	err = s.viewBy(ctx, by, func(w *work) error {
+		c, err := w.managed(id)
 		if err != nil {
 			return err
 		}
 		for i := range c.Secrets {
-			out.Items = append(out.Items, showSecret(&c.Secrets[i]))
+			out.Items = append(out.Items, s.showSecret(&c.Secrets[i]))
 		}
-		return nil
+		return s.showUses(ctx, c.ID, out.Items)
 	})
 	return out, err
+}
+
+// showUses fills in when secrets were last used, where that is known.
+func (s *Service) showUses(ctx context.Context, id iam.ClientID, secrets []apiv1.Secret) error {
+	if s.LastUsed == nil || len(secrets) == 0 {
+		return nil
+	}
+	ids := make([]iam.SecretID, len(secrets))
+	for i := range secrets {
+		ids[i] = iam.SecretID(secrets[i].ID)
+	}
+	uses, err := s.LastUsed(ctx, id, ids...)
+	if err != nil {
+		return err
+	}
+	for i := range secrets {
+		secrets[i].LastUsedAt = uses[ids[i]]
+	}
+	return nil
 }
 
 // RotateSecret makes a new secret of a client, which is returned once, and schedules the end of the others.
@@ -41,12 +61,12 @@ func (s *Service) RotateSecret(ctx context.Context, by By, id string, r apiv1.Se
 		return out, err
 	}
 	err = s.update(ctx, by, func(w *work) error {
-		c, err := w.client(id)
+		c, err := w.managed(id)
 		if err != nil {
 			return err
 		}
-		if err := w.mayManage(c.Organization); err != nil {
-			return err
+		if by.Authority == access.ByModel && tooShort(r.Value) {
+			return operatorMust([]iam.Field{{Path: "value", Message: shortSecret}})
 		}
 		if c.Public() {
 			return iam.Refuse(iam.Conflict, "public_client", "client %q has token_endpoint_auth_method none and therefore no secret", id)
@@ -69,7 +89,7 @@ func (s *Service) RotateSecret(ctx context.Context, by By, id string, r apiv1.Se
 		}
 		fresh := iam.Secret{ID: iam.SecretID(iam.NewID("s")), Name: name, Hash: hash, CreatedAt: now, ExpiresAt: r.ExpiresAt}
 		c.Secrets = append(c.Secrets, fresh)
-		out = apiv1.SecretCreated{Secret: showSecret(&fresh)}
+		out = apiv1.SecretCreated{Secret: s.showSecret(&fresh)}
 		if r.Value == "" {
 			out.Value = value.Reveal()
 		}
@@ -98,11 +118,8 @@ func (s *Service) checkRotation(r *apiv1.SecretRotation) error {
 // DeleteSecret ends a secret, by id or name, at once. The tokens that were got with it live on: see Revoke.
 func (s *Service) DeleteSecret(ctx context.Context, by By, id, ref string) error {
 	return s.update(ctx, by, func(w *work) error {
-		c, err := w.client(id)
+		c, err := w.managed(id)
 		if err != nil {
-			return err
-		}
-		if err := w.mayManage(c.Organization); err != nil {
 			return err
 		}
 		before := len(c.Secrets)
@@ -190,6 +207,13 @@ func freeName(secrets []iam.Secret) string {
 	}
 }
 
-func showSecret(s *iam.Secret) apiv1.Secret {
-	return apiv1.Secret{ID: string(s.ID), Name: s.Name, CreatedAt: s.CreatedAt, ExpiresAt: s.ExpiresAt}
+// soon is how long before its end a secret is said to end soon.
+const soon = 14 * 24 * time.Hour
+
+func (s *Service) showSecret(x *iam.Secret) apiv1.Secret {
+	end := x.ExpiresAt
+	return apiv1.Secret{
+		ID: string(x.ID), Name: x.Name, CreatedAt: x.CreatedAt, ExpiresAt: end,
+		ExpiresSoon: !end.IsZero() && end.Before(s.Now().Add(soon)),
+	}
 }

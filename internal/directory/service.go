@@ -42,6 +42,8 @@ type Service struct {
 	Denied func(ctx context.Context, requestID string) (*apiv1.TokenDenial, error)
 	// SubjectUsed returns when a subject was last seen in an organization, zero for never. nil: nobody keeps that.
 	SubjectUsed func(ctx context.Context, org iam.NodeID, s iam.Subject) (time.Time, error)
+	// LastUsed returns when secrets of a client were last used, of those of which that is known. nil: of none.
+	LastUsed func(ctx context.Context, client iam.ClientID, secrets ...iam.SecretID) (map[iam.SecretID]time.Time, error)
 }
 
 // An Expect says what a change may meet. ETag, when it is not "", is the version that the caller decided on; "*" is any.

@@ -51,4 +51,17 @@ func (a *api) models() {
 		func(_ context.Context, _ *caller, in *struct{ Body apiv1.ModelSpec }) (*plain[apiv1.ModelCheck], error) {
 			return &plain[apiv1.ModelCheck]{Body: a.Directory.ValidateModel(in.Body)}, nil
 		})
+	add(a, op{http.MethodGet, "/models/{model}/render", "render-model", "Read an access model as a page for people", tag, 0, false, false},
+		func(ctx context.Context, by *caller, in *AtModel) (*plain[apiv1.AccessPage], error) {
+			v, err := a.Directory.RenderModel(ctx, by.by(), in.Model)
+			return &plain[apiv1.AccessPage]{Body: v}, err
+		})
+	for _, h := range homes {
+		add(a, op{http.MethodGet, h.path + "/{node}/model/render", "render-model-of-" + h.id,
+			"Read the access model of " + h.noun + " as a page for people, with its settings and its own roles", tag, 0, false, false},
+			func(ctx context.Context, by *caller, in *AtNode) (*plain[apiv1.AccessPage], error) {
+				v, err := a.Directory.RenderNode(ctx, by.by(), path(in.Node))
+				return &plain[apiv1.AccessPage]{Body: v}, err
+			})
+	}
 }

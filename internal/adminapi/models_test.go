@@ -273,3 +273,77 @@ func withoutID(body, name string) string {
 	i := strings.Index(body, `"request_id"`)
 	return strings.ReplaceAll(body[:max(i, 0)], name, "")
 }
+
+// The page of a node has what its model says, what is set there, and its own roles, and is for those who see the node.
+func TestAccessPages(t *testing.T) {
+	b := start(t)
+	api := workshop(t, b)
+	page, err := api.RenderNode(t.Context(), "shop")
+	check(t, err)
+	if page.Model != "gears" || page.Node != "shop" || len(page.Levels) != 2 || len(page.Levels[0].Roles) != 2 ||
+		strings.Join(page.Levels[0].Roles[1].AssignedBy, " ") != "smith" || !strings.Contains(page.Markdown, "is set to `thick`") {
+		t.Errorf("got %+v", page)
+	}
+	again, err := api.RenderModel(t.Context(), "gears")
+	check(t, err)
+	if strings.Contains(again.Markdown, "is set to") || !strings.HasPrefix(again.Markdown, "# Access model gears\n") {
+		t.Errorf("got %s", again.Markdown)
+	}
+	ann := b.as(b.person("ann", "shop"))
+	if got, err := ann.RenderNode(t.Context(), "shop"); err != nil || got.Markdown != page.Markdown {
+		t.Errorf("a member: %v", err)
+	}
+	there, nowhere := b.send("GET", "/api/v1/nodes/shop/model/render", "stranger", ""), b.send("GET", "/api/v1/nodes/none/model/render", "stranger", "")
+	if there.status != 404 || withoutID(there.body, "shop") != withoutID(nowhere.body, "none") {
+		t.Errorf("a stranger: %s, and of what does not exist %s", there.body, nowhere.body)
+	}
+}
+
+// Four presets in four organizations of one server: no role, group, permission or model of one is to be seen from another
+// (scenario 249).
+func TestPresetsSideBySideAreApart(t *testing.T) {
+	b := start(t)
+	api := b.as("operator")
+	roots := map[string]string{"floxhub": "owner", "flakiness": "admin", "flux": "org_owner", "flowx": "org_admin"}
+	for model, role := range roots {
+		check(t, errorOf(api.CreateUser(t.Context(), apiv1.NewUser{Name: "head-" + model})))
+		check(t, errorOf(api.CreateOrganization(t.Context(), apiv1.NewNode{
+			Name: "org-" + model, NodeSpec: apiv1.NodeSpec{Model: model}, Assignments: []apiv1.Assignment{{User: "head-" + model, Role: role}},
+		})))
+		check(t, errorOf(api.CreateGroup(t.Context(), "org-"+model, apiv1.NewGroup{Name: "team-" + model})))
+	}
+	for model := range roots {
+		head := b.as(b.person("head-"+model, "org-"+model))
+		page, err := head.RenderNode(t.Context(), "org-"+model)
+		check(t, err)
+		if page.Model != model {
+			t.Errorf("org-%s follows %s", model, page.Model)
+		}
+		for other, role := range roots {
+			if other == model {
+				continue
+			}
+			for _, l := range page.Levels {
+				for _, ro := range l.Roles {
+					if ro.ID == role {
+						t.Errorf("the page of %s has role %s of %s", model, role, other)
+					}
+				}
+			}
+			_, err := head.RenderNode(t.Context(), "org-"+other)
+			wantCode(t, err, "not_found")
+			for _, path := range []string{"", "/assignments", "/groups", "/groups/team-" + other, "/model/render", "/nodes", "/migrations"} {
+				a := b.send("GET", "/api/v1/organizations/org-"+other+path, "head-"+model, "")
+				if a.status != 404 && a.status != 403 || strings.Contains(a.body, role) {
+					t.Errorf("%s of org-%s by the head of org-%s: got %d %s", path, other, model, a.status, a.body)
+				}
+			}
+			_, err = api.Assign(t.Context(), "org-"+model, apiv1.Assignment{User: "head-" + model, Role: role})
+			wantCode(t, err, "role_not_available_here")
+			_, err = api.Assign(t.Context(), "org-"+model, apiv1.Assignment{Group: "team-" + other, Role: roots[model]})
+			if apiv1.CodeOf(err) == "" {
+				t.Errorf("the group of org-%s holds a role in org-%s", other, model)
+			}
+		}
+	}
+}

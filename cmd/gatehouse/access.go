@@ -1,0 +1,13 @@
+package main
+
+import "github.com/spf13/cobra"
+
+func (p *program) accessCommand() *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "access",
+		Short:   "Ask about access, and bring it over from another system",
+		Example: "  gatehouse access render acme",
+	}
+	r := addRemote(cmd)
+	return noun(cmd, p.accessRenderCommand(r))
+}

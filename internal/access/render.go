@@ -284,9 +284,9 @@ func rightInWords(right Right) string {
 	return "with " + either(right.AnyOf)
 }
 
-func either[T ~string](list []T) string { return listed(list, " or ") }
+func either[T ~string](list []T) string { return enumerate(list, " or ") }
 
-func listed[T ~string](list []T, last string) string {
+func enumerate[T ~string](list []T, last string) string {
 	words := make([]string, len(list))
 	for i, w := range list {
 		words[i] = "`" + string(w) + "`"

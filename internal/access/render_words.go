@@ -12,9 +12,9 @@ import (
 func (m *Model) notes() []string {
 	out := []string{"Rights add up over everything that gives a role: assignments, groups, what a role above carries down, and what is public."}
 	if p := m.schema.Precedence; len(p.Decide) > 0 {
-		out[0] = "Of what gives a role at a node, the first of " + listed(p.Decide, " and ") + " that says anything decides"
+		out[0] = "Of what gives a role at a node, the first of " + enumerate(p.Decide, " and ") + " that says anything decides"
 		if len(p.Add) > 0 {
-			out[0] += "; " + listed(p.Add, " and ") + " is always added"
+			out[0] += "; " + enumerate(p.Add, " and ") + " is always added"
 		}
 		out[0] += "."
 	}
@@ -120,7 +120,7 @@ func (m *Model) roleNotes(ro *role) []string {
 		out = append(out, "a role of one's own may begin as a copy of it")
 	}
 	if len(ro.Extends) > 0 {
-		out = append(out, "has all that "+listed(ro.Extends, " and ")+" has")
+		out = append(out, "has all that "+enumerate(ro.Extends, " and ")+" has")
 	}
 	for _, im := range m.impliedBy(ro) {
 		out = append(out, m.implicationInWords(&im))
@@ -184,9 +184,9 @@ func (l *PageLevel) roleTable(line func(...string)) {
 	for _, ro := range l.Roles {
 		by := "-"
 		if len(ro.AssignedBy) > 0 {
-			by = listed(ro.AssignedBy, ", ")
+			by = enumerate(ro.AssignedBy, ", ")
 		}
-		line("| `", string(ro.ID), "` | ", listed(ro.Holders, ", "), " | ", by, " | ", strings.Join(ro.Notes, "; "), " |")
+		line("| `", string(ro.ID), "` | ", enumerate(ro.Holders, ", "), " | ", by, " | ", strings.Join(ro.Notes, "; "), " |")
 	}
 }
 

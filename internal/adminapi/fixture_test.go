@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
@@ -190,34 +189,6 @@ func (b *broker) issue(client string, audiences ...string) string {
 	t, err := b.issuer.AccessToken(a)
 	check(b.t, err)
 	return t.Value
-}
-
-// person gives a user a token for the API, which speaks for an organization unless org is "", and returns the name that as and send
-// know it by: the user's.
-func (b *broker) person(name, org string) string {
-	b.t.Helper()
-	ctx := context.Background()
-	a := &token.Authorization{
-		Grant: token.NewGrantID(), Client: &iam.Client{ID: "stranger"}, Audience: []string{token.AdminAudience(issuer)},
-		IssuedAt: time.Now(), Lifetime: iam.DefaultTokenLifetime, Alg: keys.ES256,
-	}
-	check(b.t, b.store.View(ctx, func(tx *store.Tx) error {
-		u, err := tx.UserNamed(name)
-		if err != nil || u == nil {
-			return fmt.Errorf("user %q: %w", name, err)
-		}
-		a.Subject = string(u.ID)
-		if org != "" {
-			a.Organization, err = tx.NodeNamed("", org)
-		}
-		return err
-	}))
-	t, err := b.issuer.AccessToken(a)
-	check(b.t, err)
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	b.tokens[name] = t.Value
-	return name
 }
 
 // as returns a Go client of the API that acts by one of the clients.

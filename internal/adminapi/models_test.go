@@ -313,7 +313,8 @@ func TestPresetsSideBySideAreApart(t *testing.T) {
 		check(t, errorOf(api.CreateGroup(t.Context(), "org-"+model, apiv1.NewGroup{Name: "team-" + model})))
 	}
 	for model := range roots {
-		head := b.as(b.person("head-"+model, "org-"+model))
+		name := b.person("head-"+model, "org-"+model)
+		head := b.as(name)
 		page, err := head.RenderNode(t.Context(), "org-"+model)
 		check(t, err)
 		if page.Model != model {
@@ -333,7 +334,7 @@ func TestPresetsSideBySideAreApart(t *testing.T) {
 			_, err := head.RenderNode(t.Context(), "org-"+other)
 			wantCode(t, err, "not_found")
 			for _, path := range []string{"", "/assignments", "/groups", "/groups/team-" + other, "/model/render", "/nodes", "/migrations"} {
-				a := b.send("GET", "/api/v1/organizations/org-"+other+path, "head-"+model, "")
+				a := b.send("GET", "/api/v1/organizations/org-"+other+path, name, "")
 				if a.status != 404 && a.status != 403 || strings.Contains(a.body, role) {
 					t.Errorf("%s of org-%s by the head of org-%s: got %d %s", path, other, model, a.status, a.body)
 				}

@@ -124,11 +124,3 @@ func showPage(p *access.Page, title string) apiv1.AccessPage {
 	}
 	return out
 }
-
-func texts[T ~string](list []T) []string {
-	out := make([]string, len(list))
-	for i, v := range list {
-		out[i] = string(v)
-	}
-	return out
-}

@@ -222,8 +222,9 @@ func references(d *Document, need func(string)) {
 		}
 		for _, a := range spec.Assignments {
 			need(KindUser + " " + a.User)
-			for at := d.Path(); at != "" && a.Group != ""; at = above(at) { // of the node or of one above it
+			for at := d.Path(); at != ""; at = above(at) { // of the node or of one above it
 				need(KindGroup + " " + at + "/" + a.Group)
+				need(KindCustomRole + " " + at + "/" + a.Role)
 			}
 		}
 	case *GroupSpec:
@@ -231,11 +232,17 @@ func references(d *Document, need func(string)) {
 			need(KindUser + " " + u)
 		}
 	case *ClientSpec:
+		for at := d.Metadata.Organization; at != ""; at = above(at) {
+			need(KindCustomRole + " " + at + "/" + spec.Role)
+		}
 		for _, a := range spec.Audiences {
 			need(KindAudience + " " + a)
 		}
 		for _, a := range spec.Assignments {
 			needNode(a.Node, need)
+			for at := a.Node; at != ""; at = above(at) {
+				need(KindCustomRole + " " + at + "/" + a.Role)
+			}
 		}
 	}
 }
@@ -257,6 +264,8 @@ func reduced(d *Document) Document {
 		out.Spec = spec
 	case *NodeDoc:
 		out.Spec = &NodeDoc{NodeSpec: NodeSpec{Level: spec.Level, Kind: spec.Kind, Model: spec.Model}}
+	case *CustomRoleSpec:
+		out.Spec = spec
 	case *ClientSpec:
 		out.Spec = &ClientSpec{ClientID: spec.ClientID}
 	}

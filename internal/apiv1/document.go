@@ -23,7 +23,7 @@ type Document struct {
 	source string // "file:line" of its first line, "" when it was not read from one
 }
 
-// Metadata names a resource. Parent is the path of the node above, of an Organization, Node or Group; Organization is the path
+// Metadata names a resource. Parent is the path of the node above, of an Organization, Node, CustomRole or Group; Organization is the path
 // of the organization that a Client belongs to.
 type Metadata struct {
 	Name         string `json:"name" yaml:"name"`
@@ -31,15 +31,17 @@ type Metadata struct {
 	Organization string `json:"organization,omitempty" yaml:"organization,omitempty"`
 }
 
-// A Spec is what a document says of its resource: one of *AudienceSpec, *UserSpec, *ModelSpec, *NodeDoc, *GroupSpec and *ClientSpec.
+// A Spec is what a document says of its resource: one of *AudienceSpec, *UserSpec, *ModelSpec, *NodeDoc, *CustomRoleSpec,
+// *GroupSpec and *ClientSpec.
 type Spec interface{ spec() }
 
-func (*AudienceSpec) spec() {}
-func (*UserSpec) spec()     {}
-func (*ModelSpec) spec()    {}
-func (*NodeDoc) spec()      {}
-func (*GroupSpec) spec()    {}
-func (*ClientSpec) spec()   {}
+func (*AudienceSpec) spec()   {}
+func (*UserSpec) spec()       {}
+func (*ModelSpec) spec()      {}
+func (*NodeDoc) spec()        {}
+func (*CustomRoleSpec) spec() {}
+func (*GroupSpec) spec()      {}
+func (*ClientSpec) spec()     {}
 
 // The kinds of document, in the order in which they are applied.
 const (
@@ -48,13 +50,14 @@ const (
 	KindModel        = "Model"
 	KindOrganization = "Organization"
 	KindNode         = "Node"
+	KindCustomRole   = "CustomRole"
 	KindGroup        = "Group"
 	KindClient       = "Client"
 )
 
 // Kinds returns the kinds of document in the order in which they are applied: each refers only to those before it.
 func Kinds() []string {
-	return []string{KindAudience, KindUser, KindModel, KindOrganization, KindNode, KindGroup, KindClient}
+	return []string{KindAudience, KindUser, KindModel, KindOrganization, KindNode, KindCustomRole, KindGroup, KindClient}
 }
 
 func newSpec(kind string) Spec {
@@ -67,6 +70,8 @@ func newSpec(kind string) Spec {
 		return new(ModelSpec)
 	case KindOrganization, KindNode:
 		return new(NodeDoc)
+	case KindCustomRole:
+		return new(CustomRoleSpec)
 	case KindGroup:
 		return new(GroupSpec)
 	case KindClient:

@@ -169,7 +169,7 @@ func checkMetadata(d *Document) (faults []FieldError) {
 	if d.Metadata.Name == "" {
 		fault("metadata.name", "required")
 	}
-	if d.Metadata.Parent != "" && !slices.Contains([]string{KindOrganization, KindNode, KindGroup}, d.Kind) {
+	if d.Metadata.Parent != "" && !slices.Contains([]string{KindOrganization, KindNode, KindCustomRole, KindGroup}, d.Kind) {
 		fault("metadata.parent", "a "+d.Kind+" has none")
 	}
 	if d.Metadata.Organization != "" && d.Kind != KindClient {
@@ -177,6 +177,9 @@ func checkMetadata(d *Document) (faults []FieldError) {
 	}
 	if d.Metadata.Parent == "" && d.Kind == KindGroup {
 		fault("metadata.parent", "required: the node that the group belongs to")
+	}
+	if d.Metadata.Parent == "" && d.Kind == KindCustomRole {
+		fault("metadata.parent", "required: the node that defines the role")
 	}
 	if n, ok := d.Spec.(*NodeDoc); ok {
 		if d.Kind == KindOrganization && n.Level != "" {

@@ -248,6 +248,13 @@ func (t *set) imagine(d *apiv1.Document) error {
 			n.Parent, n.Model = parent.ID, ""
 		}
 		return t.PutNode(n)
+	case *apiv1.CustomRoleSpec:
+		parent, err := t.node(d.Metadata.Parent)
+		if err != nil {
+			return err
+		}
+		_, err = t.ensureRole(parent.ID, iam.RoleID(name), spec, either)
+		return err
 	case *apiv1.GroupSpec:
 		parent, err := t.node(d.Metadata.Parent)
 		if err != nil {
@@ -273,12 +280,22 @@ func (t *set) apply(d *apiv1.Document) (after func() error, err error) {
 		return nil, t.ensureModel(name, spec, either)
 	case *apiv1.NodeDoc:
 		return t.applyNode(d, spec)
+	case *apiv1.CustomRoleSpec:
+		return nil, t.applyRole(d, spec)
 	case *apiv1.GroupSpec:
 		return nil, t.applyGroup(d, spec)
 	case *apiv1.ClientSpec:
 		return nil, t.applyClient(d, spec)
 	}
 	return nil, iam.Errorf(iam.Invalid, "kind %.40q: want one of %s", d.Kind, strings.Join(apiv1.Kinds(), ", "))
+}
+
+func (t *set) applyRole(d *apiv1.Document, spec *apiv1.CustomRoleSpec) error {
+	n, err := t.node(d.Metadata.Parent)
+	if err != nil {
+		return within("parent", reference(err))
+	}
+	return t.step(func(w *work) (diff, error) { return w.ensureRole(n.ID, iam.RoleID(d.Metadata.Name), spec, either) })
 }
 
 func (t *set) applyGroup(d *apiv1.Document, spec *apiv1.GroupSpec) error {

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 )
@@ -33,9 +34,15 @@ func (t *set) applyNode(d *apiv1.Document, spec *apiv1.NodeDoc) (after func() er
 		return nil, err
 	}
 	desired := make(map[held]bool, len(order))
-	assign := func(groups bool) error {
+	_, m, err := t.at(n.ID)
+	if err != nil {
+		return nil, err
+	}
+	// Groups and custom roles belong to nodes, so they come after them.
+	assign := func(late bool) error {
 		for _, o := range order {
-			if (o.Group != "") != groups {
+			custom := o.Role != "" && levelOfRole(m, iam.RoleID(o.Role)) == ""
+			if (o.Group != "" || custom) != late {
 				continue
 			}
 			err := t.step(func(w *work) (diff, error) { return t.assign(w, d, n.ID, o, desired) })
@@ -146,23 +153,26 @@ func (t *set) assign(w *work, d *apiv1.Document, n iam.NodeID, o numbered, desir
 	}
 	sub, err := w.subject(m, n, o.Assignment)
 	if err != nil {
-		if !w.dry && o.Group != "" && t.comes(d, o.Group) {
+		if !w.dry && o.Group != "" && t.comes(d, apiv1.KindGroup, o.Group) {
 			return diff{}, nil
 		}
 		return diff{}, within(path, err)
 	}
 	role, fresh, err := w.give(m, n, sub, iam.RoleID(o.Role))
 	desired[held{sub, role}] = true
+	if iam.CodeOf(err) == access.CodeRoleNotHere && !w.dry && t.comes(d, apiv1.KindCustomRole, o.Role) {
+		return diff{}, nil
+	}
 	if err != nil || !fresh {
 		return diff{}, within(path, err)
 	}
 	return diff{action: apiv1.ActionChange, fields: []string{"assignments"}}, nil
 }
 
-// comes reports whether another part brings the group that a node's document refers to.
-func (t *set) comes(d *apiv1.Document, group string) bool {
+// comes reports whether another part brings the group or custom role that a node's document refers to.
+func (t *set) comes(d *apiv1.Document, kind, name string) bool {
 	for path := d.Path(); path != ""; {
-		if t.known[apiv1.KindGroup+" "+path+"/"+group] {
+		if t.known[kind+" "+path+"/"+name] {
 			return true
 		}
 		path = path[:max(strings.LastIndexByte(path, '/'), 0)]

@@ -141,6 +141,9 @@ func (w *work) exportTree(out *apiv1.Export, n *iam.Node) error {
 	}
 	doc.Spec = spec
 	out.Documents = append(out.Documents, doc)
+	if err := w.exportRoles(out, n.ID, shown.Path); err != nil {
+		return err
+	}
 	if err := w.exportGroups(out, n.ID, shown.Path); err != nil {
 		return err
 	}
@@ -161,6 +164,18 @@ func (w *work) exportTree(out *apiv1.Export, n *iam.Node) error {
 			return err
 		}
 	}
+}
+
+func (w *work) exportRoles(out *apiv1.Export, n iam.NodeID, path string) error {
+	defined, err := w.CustomRoles(n)
+	if err != nil {
+		return err
+	}
+	for _, c := range defined {
+		spec := &apiv1.CustomRoleSpec{Base: string(c.Base), Level: string(c.Level), Permissions: words(c.Permissions)}
+		out.Documents = append(out.Documents, apiv1.Document{Kind: apiv1.KindCustomRole, Metadata: apiv1.Metadata{Name: string(c.ID), Parent: path}, Spec: spec})
+	}
+	return nil
 }
 
 func (w *work) exportGroups(out *apiv1.Export, n iam.NodeID, path string) error {

@@ -154,11 +154,12 @@ func (t *set) prune() error {
 	if err != nil {
 		return err
 	}
-	clients, groups, nodes, err := t.everything(kept)
+	clients, groups, nodes, roles, err := t.everything(kept)
 	if err != nil {
 		return err
 	}
-	for _, resources := range [][]resource{clients, groups, nodes} {
+	// Roles come after the nodes: at those that end they are still held.
+	for _, resources := range [][]resource{clients, groups, nodes, roles} {
 		for _, r := range resources {
 			if err := t.finish(r); err != nil {
 				return err
@@ -264,7 +265,7 @@ func (t *set) kept() (map[string]bool, error) {
 			if n != nil {
 				kept[string(n.ID)] = true
 			}
-		case apiv1.KindGroup, apiv1.KindClient:
+		case apiv1.KindGroup, apiv1.KindClient, apiv1.KindCustomRole:
 			if i := strings.LastIndexByte(path, '/'); i >= 0 {
 				n, err := t.findNode(path[:i])
 				if err != nil {
@@ -283,10 +284,10 @@ func (t *set) kept() (map[string]bool, error) {
 	return kept, nil
 }
 
-// everything lists the clients, groups and nodes that are not kept, what is below a node before the node.
-func (t *set) everything(kept map[string]bool) (clients, groups, nodes []resource, err error) {
+// everything lists the clients, groups, nodes and custom roles that are not kept, what is below a node before the node.
+func (t *set) everything(kept map[string]bool) (clients, groups, nodes, roles []resource, err error) {
 	if clients, err = t.clientsOf("", "", kept); err != nil {
-		return nil, nil, nil, err
+		return nil, nil, nil, nil, err
 	}
 	var visit func(n *iam.Node) error
 	visit = func(n *iam.Node) error {
@@ -318,7 +319,9 @@ func (t *set) everything(kept map[string]bool) (clients, groups, nodes []resourc
 			}
 		}
 		if kept[string(n.ID)] {
-			return nil
+			more, err := t.rolesToEnd(n.ID, path, kept)
+			roles = append(roles, more...)
+			return err
 		}
 		kind := apiv1.KindNode
 		if n.Level == iam.LevelOrganization {
@@ -330,19 +333,33 @@ func (t *set) everything(kept map[string]bool) (clients, groups, nodes []resourc
 	for p := (store.PageOptions{Limit: kv.MaxPage}); ; {
 		page, err := t.s.Store.Organizations(t.ctx, p)
 		if err != nil {
-			return nil, nil, nil, err
+			return nil, nil, nil, nil, err
 		}
 		for _, n := range page.Items {
 			if n.Parent == "" {
 				if err := visit(n); err != nil {
-					return nil, nil, nil, err
+					return nil, nil, nil, nil, err
 				}
 			}
 		}
 		if p.After = page.Next; p.After == "" {
-			return clients, groups, nodes, nil
+			return clients, groups, nodes, roles, nil
 		}
 	}
+}
+
+// rolesToEnd lists the custom roles that a node defines and that are not kept.
+func (t *set) rolesToEnd(n iam.NodeID, path string, kept map[string]bool) (out []resource, err error) {
+	defined, err := t.CustomRoles(n)
+	for _, c := range defined {
+		if !kept[apiv1.KindCustomRole+" "+string(n)+"/"+string(c.ID)] {
+			end := func() error {
+				return t.step(func(w *work) (diff, error) { return diff{action: apiv1.ActionDelete}, w.deleteRole(n, c.ID, either) })
+			}
+			out = append(out, resource{apiv1.KindCustomRole, path + "/" + string(c.ID), end})
+		}
+	}
+	return out, err
 }
 
 func (t *set) clientsOf(org iam.NodeID, path string, kept map[string]bool) (out []resource, err error) {

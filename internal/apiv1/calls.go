@@ -74,6 +74,20 @@ func (c *Client) UpdateNode(ctx context.Context, node string, s NodeSpec, etag s
 	return v, err
 }
 
+// RenameNode gives a node another name and leaves its spec as it is. Whoever refers to it by path has to follow.
+func (c *Client) RenameNode(ctx context.Context, node, name, etag string) (Node, error) {
+	n, err := c.GetNode(ctx, node)
+	if err != nil {
+		return Node{}, err
+	}
+	if etag == "" {
+		etag = n.ETag // the spec that is sent is that of this version
+	}
+	v, etag, err := send[Node](ctx, c, http.MethodPut, "/nodes"+segment(node), etag, NodeChange{Name: name, NodeSpec: n.NodeSpec})
+	v.ETag = etag
+	return v, err
+}
+
 // DeleteNode is DeleteOrganization for a node of any level.
 func (c *Client) DeleteNode(ctx context.Context, node string) error {
 	return c.delete(ctx, "/nodes"+segment(node))
@@ -132,6 +146,13 @@ func (c *Client) DeleteUser(ctx context.Context, user string) error {
 // ListGroups lists the groups of a node by name.
 func (c *Client) ListGroups(ctx context.Context, node string, o PageOptions) (Page[Group], error) {
 	v, _, err := get[Page[Group]](ctx, c, "/nodes"+segment(node)+"/groups", o.query())
+	return v, err
+}
+
+// SearchGroups lists the groups whose names begin with prefix and that may hold roles at a node: those that the model computes,
+// those of the node and those of nodes above it.
+func (c *Client) SearchGroups(ctx context.Context, node, prefix string, o PageOptions) (Page[Group], error) {
+	v, _, err := get[Page[Group]](ctx, c, "/nodes"+segment(node)+"/groups", o.query("search", prefix))
 	return v, err
 }
 

@@ -48,8 +48,18 @@ var (
 	errReadOnly = iam.Errorf(iam.Forbidden, "an auditor may read, and change nothing")
 )
 
+// Authenticate finds out who sends a request to another surface that takes the tokens of this API, and what the directory lets him do
+// there. It refuses as the API does: iam.Unauthenticated.
+func (s *Server) Authenticate(r *http.Request) (directory.By, error) {
+	c, err := s.authenticate(r)
+	if err != nil {
+		return directory.By{}, err
+	}
+	return c.by(), nil
+}
+
 // authenticate finds out who asks (RFC 6750 §2.1).
-func (a *api) authenticate(r *http.Request) (*caller, error) {
+func (s *Server) authenticate(r *http.Request) (*caller, error) {
 	header := r.Header["Authorization"]
 	if len(header) != 1 {
 		return nil, errNoToken
@@ -58,25 +68,25 @@ func (a *api) authenticate(r *http.Request) (*caller, error) {
 	if !strings.EqualFold(scheme, "Bearer") || credentials == "" {
 		return nil, errNoToken
 	}
-	claims, err := a.Inspector.Access(r.Context(), credentials, token.AdminAudience(a.Issuer))
+	claims, err := s.Inspector.Access(r.Context(), credentials, token.AdminAudience(s.Issuer))
 	if err != nil {
 		return nil, err
 	}
 	c := &caller{claims: claims, requestID: web.RequestID(r.Context())}
 	web.Add(r.Context(), slog.String("client_id", string(claims.ClientID)), slog.String("sub", claims.Subject))
-	return c, a.identify(r.Context(), c)
+	return c, s.identify(r.Context(), c)
 }
 
 // identify reads the rights of today, whatever they were when the token was issued.
-func (a *api) identify(ctx context.Context, c *caller) error {
+func (s *Server) identify(ctx context.Context, c *caller) error {
 	if c.claims.Person() {
-		u, err := a.Store.User(ctx, iam.UserID(c.claims.Subject))
+		u, err := s.Store.User(ctx, iam.UserID(c.claims.Subject))
 		if u != nil {
 			c.role, c.name = u.PlatformRole, u.Name
 		}
 		return err
 	}
-	client, err := a.Store.Client(ctx, c.claims.ClientID)
+	client, err := s.Store.Client(ctx, c.claims.ClientID)
 	if client != nil {
 		c.role, c.name = client.PlatformRole, client.Name
 	}

@@ -1,12 +1,11 @@
 package adminapi
 
 import (
-	"crypto/sha256"
-	"encoding/base64"
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
 // Paged is the part of a request that asks for a part of a list.
@@ -15,34 +14,11 @@ type Paged struct {
 	PageToken string `query:"page_token" maxLength:"2000" doc:"next_page_token of the part before."`
 }
 
-// sumSize is the size of the checksum of a page token. It keeps a token of one list, and a damaged one, from being taken for a
-// place in another; a place is no secret and no right.
-const sumSize = 6
-
-func pageSum(list, place string) string {
-	sum := sha256.Sum256([]byte(list + "\x00" + place))
-	return string(sum[:sumSize])
-}
-
 // place opens a page token of a list.
-func place(list, token string) (string, error) {
-	if token == "" {
-		return "", nil
-	}
-	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(raw) <= sumSize || string(raw[:sumSize]) != pageSum(list, string(raw[sumSize:])) {
-		return "", malformed("page_token: not one that this list has given")
-	}
-	return string(raw[sumSize:]), nil
-}
+func place(list, token string) (string, error) { return web.Place(list, token) }
 
 // pageToken seals a place in a list, "" for the end.
-func pageToken(list, place string) string {
-	if place == "" {
-		return ""
-	}
-	return base64.RawURLEncoding.EncodeToString([]byte(pageSum(list, place) + place))
-}
+func pageToken(list, place string) string { return web.PageToken(list, place) }
 
 // page reads a part of a list. list names it with all that it depends on.
 func page[T any](p Paged, list string, read func(store.PageOptions) (apiv1.Page[T], error)) (*plain[apiv1.Page[T]], error) {

@@ -13,11 +13,9 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
-// codeMalformed is the code of requests that cannot be read; "invalid" is that of those that can, and ask for what cannot be.
-const codeMalformed = "malformed_request"
-
+// malformed refuses a request that cannot be read.
 func malformed(format string, args ...any) error {
-	return iam.Refuse(iam.Invalid, codeMalformed, format, args...)
+	return iam.Refuse(iam.Invalid, web.CodeMalformed, format, args...)
 }
 
 // unprocessable are the refusals of an access model to what is well-formed: 422, where other invalid requests are 400.

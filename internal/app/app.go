@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -18,6 +19,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/audit"
 	"github.com/gatehouse-id/gatehouse/internal/authserver"
+	"github.com/gatehouse-id/gatehouse/internal/authzen"
 	"github.com/gatehouse-id/gatehouse/internal/clientauth"
 	"github.com/gatehouse-id/gatehouse/internal/config"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -136,9 +138,13 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Limit: limiter("admin", c),
 	}
 
+	decisions := &authzen.Server{
+		Issuer: c.Issuer, Directory: a.directory, Authenticate: admin.Authenticate, Limit: limiter("authzen", c),
+	}
+
 	// What is served.
 	metrics := web.NewMetrics()
-	for _, l := range []*web.Limiter{server.TokenLimit, server.InspectLimit, admin.Limit} {
+	for _, l := range []*web.Limiter{server.TokenLimit, server.InspectLimit, admin.Limit, decisions.Limit} {
 		metrics.AddLimiter(l)
 	}
 	oauth, err := server.Routes()
@@ -146,6 +152,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	api, err := admin.Routes()
+	if err != nil {
+		return nil, err
+	}
+	pdp, err := decisions.Routes()
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +167,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	router, err := web.NewRouter(web.RouterConfig{
 		Log: o.Log.Handler(), Metrics: metrics, Proxies: web.Proxies(c.TrustedProxies), HTTPS: strings.HasPrefix(c.Issuer, "https://"),
-	}, append(oauth, api...)...)
+	}, slices.Concat(oauth, api, pdp)...)
 	if err != nil {
 		return nil, err
 	}

@@ -37,6 +37,7 @@ func JSON(w http.ResponseWriter, status int, v any) error {
 
 // The codes of the refusals that this package makes. Those whose HTTP status is not that of their kind are in StatusOf.
 const (
+	CodeMalformed            = "malformed_request" // it cannot be read; "invalid" is the code of what can, and asks for what cannot be
 	CodeBodyTooLarge         = "body_too_large"
 	CodeRequestTimeout       = "request_timeout"
 	CodeUnsupportedMediaType = "unsupported_media_type"

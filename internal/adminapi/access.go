@@ -28,6 +28,11 @@ func (a *api) access() {
 		}) (*plain[apiv1.Page[apiv1.AccessEntry]], error) {
 			return a.whoHasAccess(ctx, by, in.Body, in.Paged)
 		})
+	add(a, op{method: http.MethodPost, path: "/access/preview", id: "preview-access", summary: "Ask what changes would come to: refusals, seats, who would hold what", tag: tag, asks: true},
+		func(ctx context.Context, by *caller, in *struct{ Body apiv1.Preview }) (*plain[apiv1.Effect], error) {
+			v, err := a.Directory.Preview(ctx, by.by(), in.Body)
+			return &plain[apiv1.Effect]{Body: v}, err
+		})
 	for _, h := range homes {
 		add(a, op{http.MethodGet, h.path + "/{node}/access", "list-access-to-" + h.id, "List who has access to " + h.noun + ", and why", tag, 0, false, false},
 			func(ctx context.Context, by *caller, in *struct {

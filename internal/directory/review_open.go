@@ -72,7 +72,7 @@ func (s *Service) OpenReview(ctx context.Context, by By, ref string, n apiv1.New
 			return out, err
 		}
 	}
-	l := &lister{s: s, ctx: ctx, r: &r, via: make(map[iam.GroupID]*viaGroup)}
+	l := &reviewLister{s: s, ctx: ctx, r: &r, via: make(map[iam.GroupID]*viaGroup)}
 	if err := l.list(path); err != nil {
 		return out, errors.Join(err, s.dropReview(context.WithoutCancel(ctx), by, r.Node, r.ID))
 	}
@@ -174,8 +174,8 @@ func (p *plan) dropReview(n iam.NodeID, id string) error {
 	})
 }
 
-// A lister writes the lines of a review that is being opened.
-type lister struct {
+// A reviewLister writes the lines of a review that is being opened.
+type reviewLister struct {
 	s   *Service
 	ctx context.Context
 	r   *iam.Review
@@ -210,7 +210,7 @@ func (p place) below(n *iam.Node) place {
 }
 
 // list writes a line for each role that is held at the node and below, and then for each membership that roles are held through.
-func (l *lister) list(path string) error {
+func (l *reviewLister) list(path string) error {
 	start, err := l.start(path)
 	if err != nil {
 		return err
@@ -242,7 +242,7 @@ func (l *lister) list(path string) error {
 	return l.put(len(l.lines))
 }
 
-func (l *lister) start(path string) (place, error) {
+func (l *reviewLister) start(path string) (place, error) {
 	above, err := l.s.Store.Path(l.ctx, l.r.Node)
 	if err != nil {
 		return place{}, err
@@ -288,7 +288,7 @@ func every[T any](list func(store.PageOptions) (store.Page[T], error)) (out []T,
 	return out, err
 }
 
-func (l *lister) assignments(at place) error {
+func (l *reviewLister) assignments(at place) error {
 	top := at.node.ID == l.r.Node || at.node.Level == iam.LevelOrganization
 	page := func(p store.PageOptions) (store.Page[iam.Assignment], error) {
 		return l.s.Store.Assignments(l.ctx, at.node.ID, p)
@@ -307,7 +307,7 @@ func (l *lister) assignments(at place) error {
 	})
 }
 
-func (l *lister) through(g iam.GroupID, org iam.NodeID, roles []iam.RoleID) {
+func (l *reviewLister) through(g iam.GroupID, org iam.NodeID, roles []iam.RoleID) {
 	v := l.via[g]
 	if v == nil {
 		v = &viaGroup{org: org}
@@ -322,7 +322,7 @@ func (l *lister) through(g iam.GroupID, org iam.NodeID, roles []iam.RoleID) {
 }
 
 // members writes the lines of a custom group. Who is in a computed one follows from the other lines.
-func (l *lister) members(id iam.GroupID) error {
+func (l *reviewLister) members(id iam.GroupID) error {
 	g, err := l.s.Store.Group(l.ctx, id)
 	if err != nil || g == nil {
 		return err
@@ -342,7 +342,7 @@ func (l *lister) members(id iam.GroupID) error {
 	})
 }
 
-func (l *lister) pathOf(n iam.NodeID) (path string, err error) {
+func (l *reviewLister) pathOf(n iam.NodeID) (path string, err error) {
 	err = l.s.view(l.ctx, func(w *work) error {
 		path, err = w.pathOf(n)
 		return err
@@ -351,7 +351,7 @@ func (l *lister) pathOf(n iam.NodeID) (path string, err error) {
 }
 
 // write completes the new lines, whose people are seen in org, and writes as many as fill transactions.
-func (l *lister) write(org iam.NodeID) error {
+func (l *reviewLister) write(org iam.NodeID) error {
 	if err := l.describe(org, l.lines[l.described:]); err != nil {
 		return err
 	}
@@ -364,7 +364,7 @@ func (l *lister) write(org iam.NodeID) error {
 	return nil
 }
 
-func (l *lister) put(n int) error {
+func (l *reviewLister) put(n int) error {
 	now := l.lines[:n]
 	err := l.s.Store.Update(l.ctx, func(tx *store.Tx) error {
 		w := &work{Tx: tx, s: l.s, ctx: l.ctx}
@@ -393,7 +393,7 @@ func (l *lister) put(n int) error {
 const readers = 8
 
 // describe adds names and last uses to lines of one organization.
-func (l *lister) describe(org iam.NodeID, lines []iam.ReviewLine) error {
+func (l *reviewLister) describe(org iam.NodeID, lines []iam.ReviewLine) error {
 	if len(lines) == 0 {
 		return nil
 	}
@@ -414,7 +414,7 @@ func (l *lister) describe(org iam.NodeID, lines []iam.ReviewLine) error {
 	return context.Cause(ctx)
 }
 
-func (l *lister) describeLine(ctx context.Context, org iam.NodeID, line *iam.ReviewLine) (err error) {
+func (l *reviewLister) describeLine(ctx context.Context, org iam.NodeID, line *iam.ReviewLine) (err error) {
 	st := l.s.Store
 	line.Name, err = named{
 		func(id iam.UserID) (*iam.User, error) { return st.User(ctx, id) },

@@ -11,28 +11,28 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
-// checkBody refuses bodies that are no JSON, or JSON that programs read differently. A form's type is what curl says of any -d:
+// checkBody reads the body and refuses one that is no JSON, or JSON that programs read differently. A form's type is what curl says of any -d:
 // it is taken for JSON.
-func checkBody(r *http.Request) error {
+func checkBody(r *http.Request) ([]byte, error) {
 	if r.Body == nil || r.ContentLength == 0 {
-		return nil
+		return nil, nil
 	}
 	body, err := io.ReadAll(r.Body) // the router has read it already, within its bound
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if len(body) == 0 {
-		return nil
+		return nil, nil
 	}
 	if err := checkType(r.Header["Content-Type"]); err != nil {
-		return err
+		return nil, err
 	}
 	if err := web.CheckJSON(body); err != nil {
-		return err
+		return nil, err
 	}
 	r.Header["Content-Type"] = []string{"application/json"}
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	return nil
+	return body, nil
 }
 
 func checkType(header []string) error {

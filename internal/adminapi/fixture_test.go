@@ -91,9 +91,11 @@ func start(t testing.TB) *broker {
 		Store: b.store, Secrets: b.hasher, Audit: auditKey, Models: models, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: time.Now,
 		Revoke: revoker.All,
 	}
+	sealer, err := keys.NewSealer(keys.NewSecret())
+	check(t, err)
 	server := &adminapi.Server{
 		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker,
-		Keys: &ringKeys{all: all, revoke: revoker.All}, Limit: web.NewLimiter("admin"),
+		Keys: &ringKeys{all: all, revoke: revoker.All}, Limit: web.NewLimiter("admin"), Sealer: sealer,
 		Refusals: &adminapi.Refusals{Directory: b.directory, Now: time.Now, Log: slog.New(slog.DiscardHandler)},
 	}
 	b.routes, err = server.Routes()

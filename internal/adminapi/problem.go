@@ -18,8 +18,10 @@ func malformed(format string, args ...any) error {
 	return iam.Refuse(iam.Invalid, web.CodeMalformed, format, args...)
 }
 
-// unprocessable are the refusals of an access model to what is well-formed: 422, where other invalid requests are 400.
+// unprocessable are the refusals of what is well-formed, by an access model or for what came before: 422, where other invalid
+// requests are 400.
 var unprocessable = map[string]bool{
+	errKeyReused.Code:      true,
 	access.CodeRoleNotHere: true, access.CodeHolderNotAllowed: true, access.CodeGroupNotHere: true, access.CodeValueNotAllowed: true,
 	access.CodeUnknownPermission: true, access.CodeOwnerRequired: true, access.CodeUnknownOperation: true, access.CodeNotOffered: true,
 }

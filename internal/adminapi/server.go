@@ -30,6 +30,8 @@ type Server struct {
 	Revoker   *token.Revoker
 	Keys      Keys
 	Limit     *web.Limiter
+	// Sealer seals the answers that are kept for requests with an idempotency key.
+	Sealer *keys.Sealer
 	// Draining is closed when the server is about to end: who waits for news is answered.
 	Draining <-chan struct{}
 	// Refusals keeps the refusals that are written into the audit log within bounds.
@@ -119,6 +121,9 @@ type call struct {
 	http.ResponseWriter
 	caller    *caller
 	operation string // its id, once it is known
+	header    http.Header
+	target    string // method, path and query
+	body      []byte
 	err       error
 }
 
@@ -151,13 +156,14 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request) error {
 	if err := a.onBehalf(r, who); err != nil {
 		return err
 	}
-	if err := checkBody(r); err != nil {
+	body, err := checkBody(r)
+	if err != nil {
 		return err
 	}
 	if r.Method == http.MethodHead {
 		r.Method = http.MethodGet // the server sends no body to it
 	}
-	c := &call{ResponseWriter: w, caller: who}
+	c := &call{ResponseWriter: w, caller: who, header: r.Header, target: r.Method + " " + r.URL.RequestURI(), body: body}
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, c))
 	var match mux.RouteMatch
 	if !a.router.Match(r, &match) || match.MatchErr != nil {
@@ -227,7 +233,11 @@ func add[I, O any](a *api, o op, do func(ctx context.Context, by *caller, in *I)
 		Middlewares: huma.Middlewares{func(ctx huma.Context, next func(huma.Context)) {
 			if c := callOf(ctx.Context()); c.err == nil {
 				c.operation = o.id
-				if c.err = o.admit(c.caller); c.err == nil {
+				switch c.err = o.admit(c.caller); {
+				case c.err != nil:
+				case o.status == http.StatusCreated:
+					a.once(ctx, c, next)
+				default:
 					next(ctx)
 				}
 			}

@@ -135,7 +135,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	admin := &adminapi.Server{
 		Refusals: a.refusals, Draining: a.draining,
 		Issuer: c.Issuer, Directory: a.directory, Store: a.store, Inspector: server.Inspector, Revoker: server.Revoker, Keys: a.keyring,
-		Limit: limiter("admin", c),
+		Limit: limiter("admin", c), Sealer: sealer,
 	}
 
 	decisions := &authzen.Server{

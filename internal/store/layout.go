@@ -16,6 +16,9 @@ func directoryUnit() kv.Unit { return "d" }
 // revocationUnit holds the marks that introspection reads and the log that verifiers follow.
 const revocationUnit kv.Unit = "rev"
 
+// intentUnit holds the requests that callers have named: spread by the hash that is their id, so that a cluster shares them out.
+func intentUnit(id string) kv.Unit { return kv.Unit("idem:" + id[:1]) }
+
 // leaseUnit holds who leads a periodic duty.
 const leaseUnit kv.Unit = "lead"
 
@@ -48,6 +51,7 @@ var (
 	migrations     = collection[Migration]{Coll: &kv.Coll{Name: "migration", Indexed: true}, version: 1}       // node/id
 	migrationParts = collection[migrationPart]{Coll: &kv.Coll{Name: "migrationpart"}, version: 1}              // migration/number
 	revocations    = collection[mark]{Coll: &kv.Coll{Name: "rev", Indexed: true, Ephemeral: true}, version: 1} // kind:id
+	intents        = collection[Intent]{Coll: &kv.Coll{Name: "intent", Ephemeral: true}, version: 1}           // hash of caller and key
 	leases         = collection[leader]{Coll: &kv.Coll{Name: "lease", Ephemeral: true}, version: 1}            // duty
 	reviews        = collection[iam.Review]{Coll: &kv.Coll{Name: "review", Indexed: true}, version: 1}         // node/review
 	reviewBlocks   = collection[reviewBlock]{Coll: &kv.Coll{Name: "reviewblock", Indexed: true}, version: 1}   // review/number

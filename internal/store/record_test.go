@@ -165,6 +165,7 @@ var goldens = []golden{
 	newGolden(revocations, mark{Kind: iam.RevokedClient, ID: "ci", NotBefore: 1772368200, ExpiresAt: 1772454600}),
 	newGolden(auditLines, auditBatch{Lines: []json.RawMessage{json.RawMessage(`{"seq":1}`)}}),
 	newGolden(auditHeads, AuditHead{Seq: 7, Hash: "aa", Time: at, MAC: "mac"}),
+	newGolden(intents, Intent{Print: "p", Claim: "c", Answer: []byte("sealed")}),
 	newGolden(leases, leader{Holder: "r_k3q7x2m5v6t4p2aa"}),
 }
 
@@ -182,10 +183,10 @@ func TestGoldenRecordsDecode(t *testing.T) {
 	for _, g := range goldens {
 		g.check(t, stored(t, g))
 	}
-	if got, want := len(goldens), len(collectionNamed)+2; got != want {
+	if got, want := len(goldens), len(collectionNamed)+3; got != want {
 		t.Errorf("%d collections have a golden record, want all %d", got, want)
 	}
-	seen := map[string]bool{revocations.Name: true, leases.Name: true}
+	seen := map[string]bool{revocations.Name: true, leases.Name: true, intents.Name: true}
 	for name := range collectionNamed {
 		seen[name] = true
 	}

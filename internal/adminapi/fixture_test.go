@@ -41,6 +41,7 @@ type broker struct {
 	store     *store.Store
 	hasher    *secret.Hasher
 	directory *directory.Service
+	refusals  *adminapi.Refusals
 	policy    *token.Policy
 	issuer    *token.Issuer
 	inspector *token.Inspector
@@ -93,10 +94,11 @@ func start(t testing.TB) *broker {
 	}
 	sealer, err := keys.NewSealer(keys.NewSecret())
 	check(t, err)
+	b.refusals = &adminapi.Refusals{Directory: b.directory, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	server := &adminapi.Server{
 		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker,
 		Keys: &ringKeys{all: all, revoke: revoker.All}, Limit: web.NewLimiter("admin"), Sealer: sealer,
-		Refusals: &adminapi.Refusals{Directory: b.directory, Now: time.Now, Log: slog.New(slog.DiscardHandler)},
+		Refusals: b.refusals,
 	}
 	b.routes, err = server.Routes()
 	check(t, err)

@@ -51,6 +51,8 @@ type App struct {
 	directory  *directory.Service
 	refusals   *adminapi.Refusals
 	draining   chan struct{} // closed when it is about to end
+	policy     *token.Policy
+	tokens     *token.Issuer
 	readiness  *web.Readiness
 	public     *http.Server
 	operations *http.Server
@@ -116,6 +118,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	server.Inspector = &token.Inspector{
 		Issuer: c.Issuer, Ring: a.keyring.Ring, Refresh: a.keyring.refresh, Revocations: a.store, Directory: a.store, Now: time.Now,
 	}
+	a.policy, a.tokens = server.Policy, server.Tokens
 	server.Revoker = &token.Revoker{
 		Inspector: server.Inspector, Marks: a.store,
 		MaxLifetime: iam.MaxTokenLifetime, ClockSkew: c.Keys.ClockSkew, Now: time.Now,

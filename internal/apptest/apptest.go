@@ -46,6 +46,7 @@ type Broker struct {
 	// Handler is what the public listener serves, for benchmarks without a network.
 	Handler http.Handler
 
+	app  *app.App
 	stop context.CancelFunc
 	done chan error
 	once sync.Once
@@ -119,6 +120,7 @@ func TryStart(t testing.TB, opts ...Option) (*Broker, error) {
 		stop()
 		return nil, err
 	}
+	b.app = a
 	b.Issuer = c.Issuer
 	b.URL = "http://" + a.Addr().String()
 	b.Ops = "http://" + a.OperationsAddr().String()

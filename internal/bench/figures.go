@@ -22,6 +22,7 @@ func run(ctx context.Context, o options) error {
 		measure func(context.Context) error
 	}{
 		{"token", b.tokens}, {"introspection", b.introspection}, {"rest", b.rest}, {"overload", b.overload}, {"growth", b.growth},
+		{"directory", b.directory},
 	} {
 		if !o.wants(f.name) {
 			continue

@@ -16,11 +16,21 @@ import (
 	"time"
 )
 
-// A target is where a load goes: form makes a request's form, want is how a good answer begins.
+// A target is where a load goes: form makes a request's body, want is how a good answer begins. A request is a POST of a form
+// unless it has a bearer token: then it is a POST of JSON, or a GET when form is nil.
 type target struct {
 	addr, path string
+	bearer     string
 	form       func(r *rand.Rand) []byte
 	want       string
+}
+
+// body makes a request's body, nil for a GET.
+func (t target) body(r *rand.Rand) []byte {
+	if t.form == nil {
+		return nil
+	}
+	return t.form(r)
 }
 
 // A result is what a load saw.
@@ -44,7 +54,7 @@ func (r result) quantile(q float64) time.Duration {
 func load(ctx context.Context, t target, conns int, length time.Duration) (result, error) {
 	return t.crowd(ctx, conns, func(c *connection, _ int, start time.Time, r *result) error {
 		for time.Since(start) < length && ctx.Err() == nil {
-			if err := c.ask(t, t.form(c.random), r); err != nil {
+			if err := c.ask(t, t.body(c.random), r); err != nil {
 				return err
 			}
 		}
@@ -61,7 +71,7 @@ func arrive(ctx context.Context, t target, conns int, rate float64, length time.
 		due := start.Add(gap * time.Duration(i) / time.Duration(conns))
 		for due.Sub(start) < length && ctx.Err() == nil {
 			time.Sleep(time.Until(due))
-			if err := c.ask(t, t.form(c.random), r); err != nil {
+			if err := c.ask(t, t.body(c.random), r); err != nil {
 				return err
 			}
 			due = due.Add(gap)
@@ -121,7 +131,7 @@ func each(ctx context.Context, t target, conns, n int, form func(i int) []byte, 
 			if i >= n {
 				return nil
 			}
-			status, answer, err := c.post(t.path, form(i))
+			status, answer, err := c.send(t, form(i))
 			if err != nil {
 				return err
 			}
@@ -159,7 +169,7 @@ func (t target) dial(ctx context.Context, i int) (*connection, error) {
 // ask sends one request and counts its answer. 503 with Retry-After is a refusal; anything else but a good answer is an error.
 func (c *connection) ask(t target, form []byte, r *result) error {
 	start := time.Now()
-	status, answer, err := c.post(t.path, form)
+	status, answer, err := c.send(t, form)
 	switch {
 	case err != nil:
 		return err
@@ -174,16 +184,31 @@ func (c *connection) ask(t target, form []byte, r *result) error {
 	return nil
 }
 
-// post sends a form and returns the answer.
-func (c *connection) post(path string, form []byte) (status int, answer []byte, err error) {
-	out := append(c.out[:0], "POST "...)
-	out = append(out, path...)
+// send sends a request and returns the answer.
+func (c *connection) send(t target, body []byte) (status int, answer []byte, err error) {
+	method, kind := "POST ", "application/x-www-form-urlencoded"
+	switch {
+	case body == nil:
+		method = "GET "
+	case t.bearer != "":
+		kind = "application/json"
+	}
+	out := append(c.out[:0], method...)
+	out = append(out, t.path...)
 	out = append(out, " HTTP/1.1\r\nHost: "...)
 	out = append(out, c.RemoteAddr().String()...)
-	out = append(out, "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "...)
-	out = strconv.AppendInt(out, int64(len(form)), 10)
+	if t.bearer != "" {
+		out = append(out, "\r\nAuthorization: Bearer "...)
+		out = append(out, t.bearer...)
+	}
+	if body != nil {
+		out = append(out, "\r\nContent-Type: "...)
+		out = append(out, kind...)
+		out = append(out, "\r\nContent-Length: "...)
+		out = strconv.AppendInt(out, int64(len(body)), 10)
+	}
 	out = append(out, "\r\n\r\n"...)
-	out = append(out, form...)
+	out = append(out, body...)
 	c.out = out
 	if _, err := c.Write(out); err != nil {
 		return 0, nil, err

@@ -39,6 +39,8 @@ func main() {
 	flag.IntVar(&o.crowd, "crowd", 512, "connections of the overload")
 	flag.IntVar(&o.many, "many", 1_000_000, "clients of the large store")
 	flag.IntVar(&o.active, "active", 100_000, "of them, those that ask for tokens")
+	flag.IntVar(&o.members, "members", 100_000, "members of the large organization")
+	flag.IntVar(&o.organizations, "organizations", 10_000, "organizations of the large directory")
 	flag.StringVar(&o.only, "only", "", "measure only the figures whose name contains this")
 	flag.Parse()
 	fmt.Printf("%s, %d processors, %s; %d rounds of %s, %d connections; median (lowest to highest)\n\n",
@@ -55,7 +57,10 @@ type options struct {
 	many   int
 	active int
 	only   string
-	cpus   []int // the processors of the broker; nil: all
+
+	members, organizations int
+
+	cpus []int // the processors of the broker; nil: all
 }
 
 func (o options) wants(figure string) bool { return strings.Contains(figure, o.only) }

@@ -45,13 +45,15 @@ func (b *bench) newStore(ctx context.Context, name, engine string, clients int) 
 		}
 		url = db.url
 	}
-	if err = b.fill(ctx, data, url, clients); err != nil && db != nil {
+	err = b.fill(ctx, data, url, func(ctx context.Context, st *store.Store) error { return seed(ctx, st, data, clients) })
+	if err != nil && db != nil {
 		db.stop()
 	}
 	return data, url, db, err
 }
 
-func (b *bench) fill(ctx context.Context, data, url string, clients int) error {
+// fill has a broker set a store up, and puts records into it.
+func (b *bench) fill(ctx context.Context, data, url string, put func(context.Context, *store.Store) error) error {
 	p, err := b.startBroker(ctx, data, url)
 	if err != nil {
 		return err
@@ -70,7 +72,7 @@ func (b *bench) fill(ctx context.Context, data, url string, clients int) error {
 		return err
 	}
 	st := store.New(engine, store.Options{Budget: time.Minute, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	return errors.Join(seed(ctx, st, data, clients), engine.Close())
+	return errors.Join(put(ctx, st), engine.Close())
 }
 
 func seed(ctx context.Context, st *store.Store, data string, clients int) error {

@@ -2,14 +2,15 @@ package app
 
 import (
 	"context"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/token"
 )
 
-// Issue issues an access token by the rules of the token endpoint, for whomever the caller has authenticated: the programs in this
-// process that sign people in come here with who it was. user "" is the client itself. Client and user are named by client_id and
-// by name or id; the rest of the request is the caller's.
+// Issue issues an access token by the rules of the token endpoint, for whomever the caller has authenticated: a program in this
+// process that signs people in comes here with who it was. user is the name of a person who has just signed in; "" is the client
+// itself. Client and Person of the request are filled in; the rest is the caller's.
 func (a *App) Issue(ctx context.Context, client iam.ClientID, user string, r token.Request) (string, error) {
 	var err error
 	if r.Client, err = a.store.Client(ctx, client); err != nil {
@@ -19,12 +20,14 @@ func (a *App) Issue(ctx context.Context, client iam.ClientID, user string, r tok
 		return "", iam.Errorf(iam.NotFound, "there is no client %q", client)
 	}
 	if user != "" {
-		if r.User, err = a.store.UserNamed(ctx, user); err != nil {
+		u, err := a.store.UserNamed(ctx, user)
+		if err != nil {
 			return "", err
 		}
-		if r.User == nil {
+		if u == nil {
 			return "", iam.Errorf(iam.NotFound, "there is no user %q", user)
 		}
+		r.Person = &token.Person{User: u, AuthTime: time.Now()}
 	}
 	authorization, err := a.policy.Authorize(ctx, r)
 	if err != nil {

@@ -2,7 +2,6 @@ package apptest
 
 import (
 	"context"
-	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/token"
@@ -43,7 +42,7 @@ func (b *Broker) Person(name string, options ...PersonOption) string {
 
 // TryPerson is Person for tests that want a refusal: an *iam.Error.
 func (b *Broker) TryPerson(name string, options ...PersonOption) (string, error) {
-	p := person{request: token.Request{Grant: iam.GrantAuthorizationCode, AuthTime: time.Now()}}
+	p := person{request: token.Request{Grant: iam.GrantAuthorizationCode}}
 	for _, o := range options {
 		o(&p)
 	}

@@ -62,7 +62,7 @@ Exit codes: 0 done, 1 refused, 2 wrong usage, 3 not signed in, 4 unreachable.`,
 		p.applyCommand(), p.exportCommand(),
 		p.organizationCommand(), p.userCommand(), p.clientCommand(), p.audienceCommand(),
 		p.modelCommand(), p.accessCommand(),
-		p.keyCommand(), p.revokeCommand(), p.auditCommand(), p.tokenCommand(), p.whoamiCommand(), p.versionCommand(),
+		p.keyCommand(), p.revokeCommand(), p.activityCommand(), p.auditCommand(), p.tokenCommand(), p.whoamiCommand(), p.versionCommand(),
 	)
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultCompletionCmd() // cobra's own, which takes any word for a shell

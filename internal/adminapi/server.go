@@ -76,6 +76,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	a.secrets()
 	a.keys()
 	a.revocations()
+	a.activity()
 	a.documents()
 	a.models()
 	a.audit()

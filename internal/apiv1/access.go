@@ -3,6 +3,7 @@ package apiv1
 import (
 	"context"
 	"net/http"
+	"time"
 )
 
 // A Subject is whom a question about access is about, as AuthZEN 1.0 §5.1 names it.
@@ -154,12 +155,14 @@ type AssignmentExplanation struct {
 
 // A TokenDenial is why the token endpoint refused an authenticated client.
 type TokenDenial struct {
-	RequestID    string `json:"request_id"`
-	Client       string `json:"client_id"`
-	Subject      string `json:"subject,omitempty"`
-	Organization string `json:"organization,omitempty" doc:"The one that was asked for, as it was named."`
-	Code         string `json:"code" doc:"The error of the token endpoint."`
-	Detail       string `json:"detail"`
+	RequestID    string    `json:"request_id"`
+	At           time.Time `json:"at,omitzero"`
+	Client       string    `json:"client_id"`
+	Subject      string    `json:"subject,omitempty"`
+	Organization string    `json:"organization,omitempty" doc:"The one that was asked for, as it was named."`
+	Audiences    []string  `json:"audiences,omitempty" doc:"Those that were asked for."`
+	Code         string    `json:"code" doc:"The error of the token endpoint."`
+	Detail       string    `json:"detail"`
 }
 
 // CheckAccess asks whether somebody may do something at a node.

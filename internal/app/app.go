@@ -15,6 +15,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/activity"
 	"github.com/gatehouse-id/gatehouse/internal/adminapi"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/audit"
@@ -48,6 +49,7 @@ type App struct {
 	engine     kv.Store
 	store      *store.Store
 	keyring    *keyring
+	activity   *activity.Recorder
 	directory  *directory.Service
 	refusals   *adminapi.Refusals
 	draining   chan struct{} // closed when it is about to end
@@ -107,7 +109,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		publish: server.PublishKeys, now: time.Now, log: o.Log, holder: iam.NewID("r"),
 	}
 	a.keyring.watch()
-	server.Clients = &clientauth.Authenticator{Directory: a.store, Secrets: hasher, Failures: clientauth.NewFailures(), Now: time.Now}
+	a.activity = activity.New(a.store, iam.NewID("r"), time.Now, o.Log)
+	server.Issued, server.Denied = a.activity.SubjectUsed, a.activity.Denied
+	server.Clients = &clientauth.Authenticator{
+		Directory: a.store, Secrets: hasher, Failures: clientauth.NewFailures(), Failed: a.activity.Failed, Used: a.activity.SecretUsed, Now: time.Now,
+	}
 	models := &directory.Models{Store: a.store}
 	server.Policy = &token.Policy{
 		Issuer: c.Issuer, Directory: a.store, Facts: facts(a.store), Model: models.Named,
@@ -132,6 +138,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	a.directory = &directory.Service{
 		Store: a.store, Secrets: hasher, Audit: auditKey, Models: models, Algorithms: algorithms(c), Issuer: c.Issuer,
 		Revoke: server.Revoker.All, Now: time.Now, OwnerRequest: c.Admin.OwnerRequest == "required",
+		LastUsed: a.store.SecretsUsed, SubjectUsed: a.store.SubjectUsed, Denied: denied(a.store),
 	}
 	a.keyring.settle = a.directory.Settle
 	a.refusals = &adminapi.Refusals{Directory: a.directory, Now: time.Now, Log: o.Log}
@@ -309,6 +316,7 @@ func (a *App) Run(ctx context.Context) error {
 	c := a.options.Config
 	a.running.Go(func() { a.keyring.run(a.background) })
 	a.running.Go(func() { a.sweep(a.background) })
+	a.running.Go(func() { a.activity.Run(a.background) })
 	a.log.InfoContext(ctx, "serving", "issuer", c.Issuer, "listen", a.Addr().String(), "operations", a.OperationsAddr().String())
 	if a.welcome != "" {
 		fmt.Fprint(a.options.Out, a.welcome)

@@ -27,6 +27,10 @@ type Server struct {
 	// DetailTypes are what authorization_details may name: the levels below the organization, and the kinds, of all access models
 	// that come with the program. Which of them an organization knows is up to its model.
 	DetailTypes []string
+	// Issued is told of every token that speaks for a subject in an organization; Denied of every token request of an authenticated
+	// client that is refused. Both return at once. Nil: nobody wants to know.
+	Issued func(org iam.NodeID, subject iam.Subject)
+	Denied func(iam.DeniedRequest)
 	// TokenLimit sheds load on issuance; InspectLimit on introspection and revocation, so that neither starves the other.
 	TokenLimit, InspectLimit *web.Limiter
 

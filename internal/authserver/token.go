@@ -1,8 +1,11 @@
 package authserver
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/ory/fosite"
@@ -26,29 +29,60 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	state := &session{}
 	request, err := s.fosite.NewAccessRequest(ctx, r, state)
 	if err != nil {
-		return err
+		return s.denied(ctx, form, token.Request{Client: clientOf(request)}, err)
 	}
 
 	// 3. What may be issued.
 	asked, err := policyRequest(request, form)
 	if err != nil {
-		return err
+		return s.denied(ctx, form, asked, err)
 	}
 	if state.authorization, err = s.Policy.Authorize(ctx, asked); err != nil {
-		return err
+		return s.denied(ctx, form, asked, err)
 	}
-	if org := state.authorization.Organization; org != nil {
+	org := state.authorization.Organization
+	if org != nil {
 		web.Add(ctx, slog.String("org_id", string(org.ID)))
 	}
 
 	// 4. Mint. Nothing was signed for a refused request.
 	response, err := s.fosite.NewAccessResponse(ctx, request)
 	if err != nil {
-		return err
+		return s.denied(ctx, form, asked, err)
+	}
+	if org != nil && s.Issued != nil {
+		s.Issued(org.ID, asked.Subject())
 	}
 
 	// 5. Answer.
 	return writeToken(w, response)
+}
+
+// clientOf returns the client that has authenticated, nil when none has.
+func clientOf(r fosite.AccessRequester) *iam.Client {
+	if r == nil {
+		return nil
+	}
+	c, _ := r.GetClient().(fositeClient)
+	return c.Client
+}
+
+// denied tells of a refusal, if it is one and of somebody, and returns it. Failed authentications are counted elsewhere, and a fault
+// of ours is no refusal.
+func (s *Server) denied(ctx context.Context, form web.Form, r token.Request, err error) error {
+	var e *iam.Error
+	if s.Denied == nil || r.Client == nil || !errors.As(err, &e) || e.Kind != iam.Invalid && e.Kind != iam.Forbidden {
+		return err
+	}
+	s.Denied(iam.DeniedRequest{
+		RequestID: web.RequestID(ctx), Client: r.Client.ID, Home: r.Client.Organization, Subject: r.Subject(),
+		Grant: iam.GrantType(form.Get("grant_type")), Code: e.Code, Message: e.Message,
+		Asked: iam.TokenAsked{
+			Organization: form.Get("organization"), Audiences: append(slices.Clone(form.Values("audience")), form.Values("resource")...),
+			Scope: form.Get("scope"), Details: form.Get("authorization_details"),
+		},
+	})
+	return err
 }
 
 // tokenForm refuses what no grant can answer.
@@ -59,24 +93,20 @@ func tokenForm(form web.Form) error {
 	return nil
 }
 
-// policyRequest turns fosite's view of a request into the policy's. Only it and mint see both.
+// policyRequest turns fosite's view of a request into the policy's. Only it and mint see both. What it refuses has a client already.
 func policyRequest(r fosite.AccessRequester, form web.Form) (token.Request, error) {
-	audiences, err := audiencesOf(form)
-	if err != nil {
-		return token.Request{}, err
-	}
-	details, err := token.ParseDetails(form.Get("authorization_details"))
-	if err != nil {
-		return token.Request{}, err
-	}
-	return token.Request{
+	out := token.Request{
 		Client:       r.GetClient().(fositeClient).Client,
 		Grant:        iam.GrantType(r.GetGrantTypes()[0]),
-		Audiences:    audiences,
 		Scopes:       strings.Fields(form.Get("scope")),
 		Organization: form.Get("organization"),
-		Details:      details,
-	}, nil
+	}
+	var err error
+	if out.Audiences, err = audiencesOf(form); err != nil {
+		return out, err
+	}
+	out.Details, err = token.ParseDetails(form.Get("authorization_details"))
+	return out, err
 }
 
 // audiencesOf merges audience, which is Auth0's name, and resource (RFC 8707 §2). One audience parameter may carry several

@@ -27,7 +27,11 @@ type Authenticator struct {
 	Directory Directory
 	Secrets   *secret.Hasher
 	Failures  *Failures
-	Now       func() time.Time
+	// Failed is told of every authentication that failed: the client that was meant, nil when there is none, and the network that
+	// it came from. Used is told which secret a client has proved itself with. Both return at once. Nil: nobody wants to know.
+	Failed func(client *iam.Client, network string)
+	Used   func(client iam.ClientID, secret iam.SecretID)
+	Now    func() time.Time
 }
 
 // Credentials are what a request presents. Parse reads them.
@@ -52,9 +56,18 @@ var errInvalidClient = iam.Refuse(iam.Unauthenticated, "invalid_client",
 // Authenticate returns the client that the credentials prove. Its errors are invalid_client, "slow_down" for a source that has
 // failed too often, and iam.Unavailable when the store does not answer: never invalid_client for an outage.
 func (a *Authenticator) Authenticate(ctx context.Context, cred Credentials, source string) (*iam.Client, error) {
-	client, err := a.authenticate(ctx, cred, source)
-	if iam.KindOf(err) == iam.Unauthenticated && !a.Failures.allow(source, a.Now()) {
-		return nil, errSlowDown
+	client, err := a.find(ctx, cred)
+	if err != nil {
+		return nil, err
+	}
+	err = a.prove(ctx, client, cred, source)
+	if iam.KindOf(err) == iam.Unauthenticated {
+		if a.Failed != nil {
+			a.Failed(client, network(source))
+		}
+		if !a.Failures.allow(source, a.Now()) {
+			return nil, errSlowDown
+		}
 	}
 	if err != nil {
 		return nil, err
@@ -62,26 +75,34 @@ func (a *Authenticator) Authenticate(ctx context.Context, cred Credentials, sour
 	return client, nil
 }
 
-func (a *Authenticator) authenticate(ctx context.Context, cred Credentials, source string) (*iam.Client, error) {
+// find returns the client that the credentials are of, nil when there is none.
+func (a *Authenticator) find(ctx context.Context, cred Credentials) (*iam.Client, error) {
 	client, err := a.Directory.Client(ctx, cred.ClientID)
-	if err != nil {
-		return nil, err
+	if err == nil && client == nil && cred.rawID != "" {
+		client, err = a.Directory.Client(ctx, iam.ClientID(cred.rawID))
 	}
-	if client == nil && cred.rawID != "" {
-		if client, err = a.Directory.Client(ctx, iam.ClientID(cred.rawID)); err != nil {
-			return nil, err
+	return client, err
+}
+
+// prove checks the credentials and that the client, which may be nil, is in service.
+func (a *Authenticator) prove(ctx context.Context, client *iam.Client, cred Credentials, source string) error {
+	if cred.Method == iam.AuthNone {
+		if err := authenticateNone(client); err != nil {
+			return err
 		}
+		return a.enabled(ctx, client)
 	}
-	switch cred.Method {
-	case iam.AuthNone:
-		err = authenticateNone(client)
-	default:
-		err = a.authenticateSecret(ctx, client, cred, source)
-	}
+	used, err := a.authenticateSecret(ctx, client, cred, source)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return client, a.enabled(ctx, client)
+	if err := a.enabled(ctx, client); err != nil {
+		return err
+	}
+	if a.Used != nil {
+		a.Used(client.ID, used)
+	}
+	return nil
 }
 
 // enabled refuses a client that is disabled, or whose organization is, or anything above it.

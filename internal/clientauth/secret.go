@@ -8,18 +8,18 @@ import (
 )
 
 // authenticateSecret is client_secret_basic and client_secret_post. A secret matches if any of the client's live ones does; all
-// are compared, so that time does not tell which. client may be nil.
-func (a *Authenticator) authenticateSecret(ctx context.Context, client *iam.Client, cred Credentials, source string) error {
+// are compared, so that time does not tell which. It returns the one that did. client may be nil.
+func (a *Authenticator) authenticateSecret(ctx context.Context, client *iam.Client, cred Credentials, source string) (used iam.SecretID, _ error) {
 	if client == nil || len(client.Secrets) == 0 {
 		if a.Failures.exhausted(source, a.Now()) {
-			return errInvalidClient
+			return "", errInvalidClient
 		}
 		for _, presented := range cred.forms() {
 			if err := a.Secrets.Dummy(ctx, string(cred.ClientID), presented); err != nil {
-				return err
+				return "", err
 			}
 		}
-		return errInvalidClient
+		return "", errInvalidClient
 	}
 	matched, refusal := false, errInvalidClient
 	now := a.Now()
@@ -33,21 +33,23 @@ func (a *Authenticator) authenticateSecret(ctx context.Context, client *iam.Clie
 		for _, presented := range cred.forms() {
 			ok, err := verify(ctx, s.Hash, presented)
 			if iam.KindOf(err) == iam.Unavailable {
-				return err
+				return "", err
 			}
 			if err != nil { // one record that cannot be read must not take the client's other secrets with it
 				refusal = refusal.WithCause(err)
 			}
 			if ok {
-				matched = matched || s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt)
+				if s.ExpiresAt.IsZero() || now.Before(s.ExpiresAt) {
+					matched, used = true, s.ID
+				}
 				break
 			}
 		}
 	}
 	if !matched || !acceptsSecret(client, cred.Method) {
-		return refusal
+		return "", refusal
 	}
-	return nil
+	return used, nil
 }
 
 // forms are the secrets that may be meant; an empty one matches nothing and costs nothing.

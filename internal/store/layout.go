@@ -19,6 +19,9 @@ const revocationUnit kv.Unit = "rev"
 // intentUnit holds the requests that callers have named: spread by the hash that is their id, so that a cluster shares them out.
 func intentUnit(id string) kv.Unit { return kv.Unit("idem:" + id[:1]) }
 
+// activityUnit holds what was used and what was refused: counts that end by themselves, which no invariant reads.
+const activityUnit kv.Unit = "act"
+
 // leaseUnit holds who leads a periodic duty.
 const leaseUnit kv.Unit = "lead"
 
@@ -55,6 +58,18 @@ var (
 	leases         = collection[leader]{Coll: &kv.Coll{Name: "lease", Ephemeral: true}, version: 1}            // duty
 	reviews        = collection[iam.Review]{Coll: &kv.Coll{Name: "review", Indexed: true}, version: 1}         // node/review
 	reviewBlocks   = collection[reviewBlock]{Coll: &kv.Coll{Name: "reviewblock", Indexed: true}, version: 1}   // review/number
+)
+
+// The collections of activity.
+var (
+	// scope/minute/subject/network/replica
+	failures = collection[iam.FailedAuthentications]{Coll: &kv.Coll{Name: "failure", Indexed: true, Ephemeral: true}, version: 1}
+	// secret/client/id and subject/node/subject
+	uses = collection[use]{Coll: &kv.Coll{Name: "use", Ephemeral: true}, version: 1}
+	// request id
+	denials = collection[iam.DeniedRequest]{Coll: &kv.Coll{Name: "denied", Ephemeral: true}, version: 1}
+	// scope/minute/request id
+	deniedAt = collection[ref]{Coll: &kv.Coll{Name: "deniedat", Indexed: true, Ephemeral: true}, version: 1}
 )
 
 const installationID = "installation"

@@ -166,6 +166,15 @@ var goldens = []golden{
 	newGolden(auditLines, auditBatch{Lines: []json.RawMessage{json.RawMessage(`{"seq":1}`)}}),
 	newGolden(auditHeads, AuditHead{Seq: 7, Hash: "aa", Time: at, MAC: "mac"}),
 	newGolden(intents, Intent{Print: "p", Claim: "c", Answer: []byte("sealed")}),
+	newGolden(failures, iam.FailedAuthentications{
+		Organization: "n_1", Subject: "client:ci", Network: "2001:db8::/64", Minute: at.Truncate(time.Minute), First: at, Last: at.Add(time.Second), Count: 7,
+	}),
+	newGolden(uses, use{At: at}),
+	newGolden(denials, iam.DeniedRequest{
+		RequestID: "4cdd798f2bcaf23f", At: at, Client: "ci", Home: "n_1", Subject: iam.Subject{Kind: iam.SubjectUser, ID: "u_1"}, Grant: iam.GrantClientCredentials,
+		Asked: iam.TokenAsked{Organization: "acme", Audiences: []string{"https://hub.example/api"}, Scope: "read", Details: "[]"}, Code: "access_denied", Message: "no role",
+	}),
+	newGolden(deniedAt, ref{ID: "4cdd798f2bcaf23f"}),
 	newGolden(leases, leader{Holder: "r_k3q7x2m5v6t4p2aa"}),
 }
 
@@ -183,10 +192,10 @@ func TestGoldenRecordsDecode(t *testing.T) {
 	for _, g := range goldens {
 		g.check(t, stored(t, g))
 	}
-	if got, want := len(goldens), len(collectionNamed)+3; got != want {
+	if got, want := len(goldens), len(collectionNamed)+7; got != want {
 		t.Errorf("%d collections have a golden record, want all %d", got, want)
 	}
-	seen := map[string]bool{revocations.Name: true, leases.Name: true, intents.Name: true}
+	seen := map[string]bool{revocations.Name: true, leases.Name: true, intents.Name: true, failures.Name: true, uses.Name: true, denials.Name: true, deniedAt.Name: true}
 	for name := range collectionNamed {
 		seen[name] = true
 	}

@@ -141,11 +141,10 @@ func (p *Policy) speaksFor(ctx context.Context, a *Authorization, r *Request, id
 	if err != nil {
 		return err
 	}
-	subject, name := r.subject()
 	facts := p.Facts(ctx)
 	claims, err := model.Claims(facts, access.Request{
-		Subject:      subject,
-		Name:         name,
+		Subject:      r.Subject(),
+		Name:         r.name(),
 		Organization: id,
 		Nodes:        nodes,
 		Entitlements: slices.Contains(a.Scopes, ScopeEntitlements),

@@ -54,12 +54,20 @@ type Person struct {
 	SessionID string
 }
 
-// subject is whom the token will speak for, and name what people call it.
-func (r *Request) subject() (s iam.Subject, name string) {
+// Subject is whom the token will speak for.
+func (r *Request) Subject() iam.Subject {
 	if r.Person != nil {
-		return r.Person.User.ID.Subject(), r.Person.User.Name
+		return r.Person.User.ID.Subject()
 	}
-	return r.Client.ID.Subject(), r.Client.Name
+	return r.Client.ID.Subject()
+}
+
+// name is what people call the subject.
+func (r *Request) name() string {
+	if r.Person != nil {
+		return r.Person.User.Name
+	}
+	return r.Client.Name
 }
 
 // marks are the revocations that would kill the token, organization "" for one that speaks for none.

@@ -79,6 +79,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	a.activity()
 	a.documents()
 	a.models()
+	a.migrations()
 	a.audit()
 	delete(a.huma.OpenAPI().Components.Schemas.Map(), "ErrorModel") // huma's own, which no answer has
 	description, err := json.Marshal(a.huma.OpenAPI())

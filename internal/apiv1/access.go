@@ -109,6 +109,8 @@ type AccessExplanation struct {
 	Steps     []AccessStep   `json:"steps" doc:"The node asked about first, then upward. Whoever asks about himself sees the nodes that he may know."`
 	Changes   []AccessChange `json:"changes" doc:"What would permit it. Empty when it is permitted."`
 	Token     *TokenAge      `json:"token,omitempty"`
+	// Migration is why somebody who could do this in another system cannot yet.
+	Migration *PendingMigration `json:"migration,omitempty" doc:"A role of another system that waits to be brought over. Only when it is not permitted."`
 }
 
 // An AccessStep is what the subject holds at one node on the way.

@@ -57,6 +57,17 @@ func (q *inquiry) explain(in apiv1.ExplainQuestion) (*apiv1.AccessExplanation, e
 	if in.Subject != nil {
 		out.Subject = *in.Subject // as it was named: an answer does not tell whom the name belongs to
 	}
+	if !out.Decision {
+		if out.Migration, err = q.s.PendingMigration(q.ctx, sub, at.ID); err != nil {
+			return nil, err
+		}
+		if g := out.Migration; g != nil {
+			if !q.reviews(at) {
+				g.Migration, g.Number, g.Node, g.Reason = "", 0, "", "" // the plan is not for whoever it is about
+			}
+			out.Findings = append(out.Findings, fmt.Sprintf("migration pending: the role %s of %s waits to be brought over (%s)", g.Old, g.Source, g.State))
+		}
+	}
 	if in.AccessRev != "" {
 		if out.Token, err = q.tokenAge(at, sub, in.AccessRev); err != nil {
 			return nil, err

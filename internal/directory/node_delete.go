@@ -66,6 +66,9 @@ func (p *plan) deleteOwnNode(id iam.NodeID, e Expect) error {
 	if err := p.dropReviews(id); err != nil {
 		return err
 	}
+	if err := p.dropMigrations(id); err != nil {
+		return err
+	}
 	return p.step(func(w *work) (diff, error) {
 		n, err := w.mayDelete(id, e)
 		if err != nil {
@@ -146,6 +149,9 @@ func (p *plan) deleteNode(id iam.NodeID) error {
 		}
 	}
 	if err := p.dropReviews(id); err != nil {
+		return err
+	}
+	if err := p.dropMigrations(id); err != nil {
 		return err
 	}
 	return p.step(func(w *work) (diff, error) {

@@ -74,6 +74,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	a.reviews()
 	a.clients()
 	a.secrets()
+	a.leaks()
 	a.keys()
 	a.revocations()
 	a.activity()

@@ -15,9 +15,7 @@ func (a *Authenticator) authenticateSecret(ctx context.Context, client *iam.Clie
 			return "", errInvalidClient
 		}
 		for _, presented := range cred.forms() {
-			if err := a.Secrets.Dummy(ctx, string(cred.ClientID), presented); err != nil {
-				return "", err
-			}
+			a.Secrets.Dummy(presented)
 		}
 		return "", errInvalidClient
 	}

@@ -14,7 +14,7 @@ import (
 
 // internal are the collections whose changes follow from those of others: indexes, and what is owed.
 var internal = map[string]bool{
-	"nodename": true, "child": true, "username": true, "groupname": true, "clientname": true, "audname": true,
+	"nodename": true, "child": true, "username": true, "groupname": true, "clientname": true, "secretof": true, "audname": true,
 	"modelname": true, "modelsource": true, "modeltree": true, "holding": true, "debt": true, "audit": true, "audithead": true,
 }
 
@@ -247,6 +247,8 @@ func describeClient(w *work, c store.Changed) (out []audit.Event, err error) {
 		switch {
 		case old[id] == nil:
 			action = "client_secret.create"
+		case now[id] == nil && slices.Contains(w.leaked, iam.SecretID(id)):
+			action = "client_secret.leaked"
 		case now[id] == nil:
 			action = "client_secret.delete"
 		}

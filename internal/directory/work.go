@@ -19,8 +19,9 @@ type work struct {
 	ctx context.Context
 	by  By
 
-	ends []iam.RevocationRef // whose tokens end with it
-	dry  bool                // it is a plan: nothing will be written
+	ends   []iam.RevocationRef // whose tokens end with it
+	leaked []iam.SecretID      // secrets that end because somebody found them
+	dry    bool                // it is a plan: nothing will be written
 	// late reports whether something referred to may be missing, since it comes later; nil: nothing may. See apply.go.
 	late func(kind, path string) bool
 	ids  map[string]string // the identifiers that a plan has made up, which its steps use too; nil: it is no step of a plan

@@ -12,7 +12,6 @@ import (
 	"runtime"
 	"strings"
 	"sync"
-	"sync/atomic"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 )
@@ -46,7 +45,6 @@ type Hasher struct {
 	head  string    // keyedPrefix + pepper id + "$"
 	gate  gate
 	memo  memo
-	slow  atomic.Bool // a client secret hashed with argon2id has been seen
 
 	derive func(label string) ([]byte, error)
 }
@@ -91,7 +89,6 @@ func (h *Hasher) Hash(ctx context.Context, secret string) (string, error) {
 		defer h.keyed.Put(state)
 		return h.head + string(state.encode(secret)), nil
 	}
-	h.slow.Store(true)
 	return h.slowHash(ctx, secret)
 }
 
@@ -107,7 +104,6 @@ func (h *Hasher) Verify(ctx context.Context, hash, secret string) (bool, error) 
 	if !Slow(hash) {
 		return h.verifyKeyed(hash, secret)
 	}
-	h.slow.Store(true)
 	state := h.keyed.Get().(*keyedState)
 	defer h.keyed.Put(state)
 	mac := state.encode(secret)
@@ -132,31 +128,16 @@ func (h *Hasher) Remembers(_ context.Context, hash, secret string) (bool, error)
 	return h.memo.matches(hash, state.encode(secret)), nil
 }
 
-// Dummy does what Verify would have done, had there been a client of that id: call it when there is none, or none with a
-// secret, and refuse the caller in the same words. It costs a keyed hash. Once client secrets hashed with argon2id are about
-// (see HasSlow), it costs an argon2id for every second id, always the same ones on every replica, so that neither a slow nor a
-// fast answer proves that a client exists. Its error is that of Verify: iam.Unavailable ("busy").
-func (h *Hasher) Dummy(ctx context.Context, id, secret string) error {
+// Dummy does what Verify would have done, had there been a client with a generated secret: call it when there is none, or none
+// with a secret, and refuse the caller in the same words. It costs a keyed hash, whatever is stored, so a flood of unknown ids
+// costs no more than one of known ids. What it does not hide is a client with a short imported secret, whose wrong secrets cost
+// an argon2id.
+func (h *Hasher) Dummy(secret string) {
 	if secret == "" || len(secret) > MaxLength {
-		return nil
+		return
 	}
-	if h.slow.Load() && h.isSlowID(id) {
-		_, err := h.slowVerify(ctx, dummyHash, secret)
-		return err
-	}
-	_, err := h.verifyKeyed("", secret)
-	return err
+	_, _ = h.verifyKeyed("", secret) // an absent hash is no fault
 }
-
-func (h *Hasher) isSlowID(id string) bool {
-	state := h.keyed.Get().(*keyedState)
-	defer h.keyed.Put(state)
-	return state.sum(id)[0]&1 == 1
-}
-
-// HasSlow tells the Hasher that client secrets hashed with argon2id are stored. It finds out by itself when the first is hashed
-// or verified; whoever reads all clients at start can spare Dummy that gap.
-func (h *Hasher) HasSlow() { h.slow.Store(true) }
 
 func (h *Hasher) verifyKeyed(hash, secret string) (bool, error) {
 	state := h.keyed.Get().(*keyedState)

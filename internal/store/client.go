@@ -2,8 +2,11 @@ package store
 
 import (
 	"context"
+	"slices"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
 )
 
 // Client returns a client, nil when there is none. It is shared: read only.
@@ -57,6 +60,13 @@ func (tx *Tx) PutClient(c *iam.Client) error {
 	if err := tx.rename(clientNames, from, join(clientScope(c.Organization), c.Name), string(c.ID), "client", c.Name); err != nil {
 		return err
 	}
+	var had []iam.Secret
+	if old != nil {
+		had = old.Secrets
+	}
+	if err := tx.indexSecrets(c.ID, had, c.Secrets); err != nil {
+		return err
+	}
 	return put(tx, clients, string(c.ID), c)
 }
 
@@ -79,9 +89,52 @@ func (tx *Tx) DeleteClient(id iam.ClientID) error {
 		}
 	}
 	remove(tx, clientNames, join(clientScope(c.Organization), c.Name))
+	if err := tx.indexSecrets(id, c.Secrets, nil); err != nil {
+		return err
+	}
 	remove(tx, clients, string(id))
 	if c.Organization == "" {
 		return nil
 	}
 	return tx.touch(c.Organization)
+}
+
+// ClientsWithSecret returns the clients with a secret of this keyed hash. There is no looking up one with a salt of its own.
+func (s *Store) ClientsWithSecret(ctx context.Context, hash string) ([]iam.ClientID, error) {
+	id := secretID(hash)
+	if id == "" {
+		return nil, nil
+	}
+	page, err := list(ctx, s, directoryUnit(), clientSecrets, id+"/", PageOptions{Limit: kv.MaxPage}, func(client string, _ *none) (iam.ClientID, bool, error) {
+		return iam.ClientID(client), true, nil
+	})
+	return page.Items, err
+}
+
+// indexSecrets keeps the index of keyed hashes true when a client has other secrets than it had.
+func (tx *Tx) indexSecrets(c iam.ClientID, had, has []iam.Secret) error {
+	holds := func(list []iam.Secret, hash string) bool {
+		return slices.ContainsFunc(list, func(x iam.Secret) bool { return x.Hash == hash })
+	}
+	for _, x := range had {
+		if id := secretID(x.Hash); id != "" && !holds(has, x.Hash) {
+			remove(tx, clientSecrets, join(id, string(c)))
+		}
+	}
+	for _, x := range has {
+		if id := secretID(x.Hash); id != "" && !holds(had, x.Hash) {
+			if err := put(tx, clientSecrets, join(id, string(c)), &none{}); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// secretID is the part of a keyed hash that is its own, "" of any other hash.
+func secretID(hash string) string {
+	if !strings.HasPrefix(hash, "v1$hmac-sha256$") {
+		return ""
+	}
+	return hash[strings.LastIndexByte(hash, '$')+1:]
 }

@@ -39,6 +39,7 @@ var (
 	groupMembers   = collection[none]{Coll: &kv.Coll{Name: "groupmember", Indexed: true}, version: 1}          // group/user
 	clients        = collection[iam.Client]{Coll: &kv.Coll{Name: "client"}, version: 1}                        // client id
 	clientNames    = collection[ref]{Coll: &kv.Coll{Name: "clientname", Indexed: true}, version: 1}            // scope/name
+	clientSecrets  = collection[none]{Coll: &kv.Coll{Name: "secretof", Indexed: true}, version: 1}             // keyed hash/client id
 	audiences      = collection[iam.Audience]{Coll: &kv.Coll{Name: "audience"}, version: 1}                    // identifier
 	audienceNames  = collection[ref]{Coll: &kv.Coll{Name: "audname", Indexed: true}, version: 1}               // name
 	assignments    = collection[assignment]{Coll: &kv.Coll{Name: "assign", Indexed: true}, version: 1}         // node/subject
@@ -106,7 +107,7 @@ func assignmentID(n iam.NodeID, s iam.Subject) string { return join(string(n), s
 
 // collectionNamed finds the collection of a change by its name.
 var collectionNamed = byName(installations.Coll, signingKeys.Coll, nodes.Coll, nodeNames.Coll, children.Coll, users.Coll, userNames.Coll,
-	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, audiences.Coll, audienceNames.Coll,
+	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, clientSecrets.Coll, audiences.Coll, audienceNames.Coll,
 	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll, auditLines.Coll, auditHeads.Coll, models.Coll, modelNames.Coll,
 	modelSources.Coll, modelTrees.Coll, migrations.Coll, migrationParts.Coll, reviews.Coll, reviewBlocks.Coll)
 

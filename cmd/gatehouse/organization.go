@@ -9,9 +9,13 @@ import (
 func (p *program) organizationCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "org",
-		Short:   "Read the organizations",
-		Example: "  gatehouse org list",
+		Aliases: []string{"organization"},
+		Short:   "Make, read, change and end organizations",
+		Example: `  gatehouse org list
+  gatehouse org create globex --model floxhub --assign carol=owner
+  gatehouse org update globex --display-name "Globex Corporation"`,
 	}
+	r := addRemote(cmd)
 	list := listing[apiv1.Node]{
 		short:   "List the organizations",
 		example: "  gatehouse org list --output yaml",
@@ -21,5 +25,6 @@ func (p *program) organizationCommand() *cobra.Command {
 			return []string{n.Name, n.ID, n.Model, stateOf(n.Disabled), n.DisplayName}
 		},
 	}
-	return noun(cmd, list.command(p, addRemote(cmd)))
+	org := nodeNoun{noun: "org", arg: "ORG", like: "globex", get: (*apiv1.Client).GetOrganization, create: (*apiv1.Client).CreateOrganization, end: (*apiv1.Client).DeleteOrganization}
+	return noun(cmd, list.command(p, r), p.placeGetCommand(r, org), p.placeCreateCommand(r, org), p.placeUpdateCommand(r, org), p.placeDeleteCommand(r, org))
 }

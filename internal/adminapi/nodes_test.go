@@ -150,14 +150,18 @@ func TestNodesAreChangedByRights(t *testing.T) {
 	b.try("seats that the model does not count", each(func(api *apiv1.Client) error {
 		return errorOf(api.UpdateNode(ctx, "bank", apiv1.NodeSpec{Seats: 3}, ""))
 	}, map[string]string{"ora": "not_offered", "operator": "not_offered"})...)
-	rename := func(api *apiv1.Client) error { return errorOf(api.RenameNode(ctx, "bank/new", "newest", "")) }
+	rename := func(api *apiv1.Client) error {
+		return errorOf(api.ChangeNode(ctx, "bank/new", apiv1.NodeChange{Name: "newest", NodeSpec: apiv1.NodeSpec{DisplayName: "New"}}, ""))
+	}
 	b.try("rename", trial{"wa", "not_found", rename}, trial{"ora", "", rename})
 	n, err := b.user("ora").GetNode(ctx, "bank/newest")
 	check(t, err)
 	if n.DisplayName != "New" {
 		t.Errorf("renaming: got %+v", n)
 	}
-	b.try("a name taken", trial{"ora", "name_taken", func(api *apiv1.Client) error { return errorOf(api.RenameNode(ctx, "bank/newest", "retail", "")) }})
+	b.try("a name taken", trial{"ora", "name_taken", func(api *apiv1.Client) error {
+		return errorOf(api.ChangeNode(ctx, "bank/newest", apiv1.NodeChange{Name: "retail"}, ""))
+	}})
 
 	end := func(api *apiv1.Client) error { return api.DeleteNode(ctx, n.ID) }
 	b.try("delete", trial{"wa", "not_found", end}, trial{"zed", "not_found", end})

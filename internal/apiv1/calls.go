@@ -74,16 +74,9 @@ func (c *Client) UpdateNode(ctx context.Context, node string, s NodeSpec, etag s
 	return v, err
 }
 
-// RenameNode gives a node another name and leaves its spec as it is. Whoever refers to it by path has to follow.
-func (c *Client) RenameNode(ctx context.Context, node, name, etag string) (Node, error) {
-	n, err := c.GetNode(ctx, node)
-	if err != nil {
-		return Node{}, err
-	}
-	if etag == "" {
-		etag = n.ETag // the spec that is sent is that of this version
-	}
-	v, etag, err := send[Node](ctx, c, http.MethodPut, "/nodes"+segment(node), etag, NodeChange{Name: name, NodeSpec: n.NodeSpec})
+// ChangeNode is UpdateNode that can give the node another name, too. Whoever refers to it by path has to follow.
+func (c *Client) ChangeNode(ctx context.Context, node string, n NodeChange, etag string) (Node, error) {
+	v, etag, err := send[Node](ctx, c, http.MethodPut, "/nodes"+segment(node), etag, n)
 	v.ETag = etag
 	return v, err
 }

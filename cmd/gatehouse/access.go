@@ -9,5 +9,7 @@ func (p *program) accessCommand() *cobra.Command {
 		Example: "  gatehouse access render acme",
 	}
 	r := addRemote(cmd)
-	return noun(cmd, p.accessCheckCommand(r), p.accessExplainCommand(r), p.accessWhoCommand(r), p.accessRenderCommand(r))
+	return noun(cmd,
+		p.accessCheckCommand(r), p.accessExplainCommand(r), p.accessWhoCommand(r), p.accessRenderCommand(r), p.accessReviewCommand(r), p.accessPreviewCommand(r),
+	)
 }

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -107,6 +108,7 @@ func start(t testing.TB) *broker {
 	ts := httptest.NewServer(router)
 	t.Cleanup(ts.Close)
 	b.url = ts.URL
+	t.Cleanup(b.account)
 	b.seed(ctx)
 	return b
 }
@@ -162,8 +164,13 @@ func (k *ringKeys) Rotate(_ context.Context, alg keys.Alg) error {
 	return err
 }
 
-func (k *ringKeys) Remove(_ context.Context, kid string) error {
-	return iam.Errorf(iam.NotFound, "there is no signing key %q", kid)
+func (k *ringKeys) Remove(ctx context.Context, kid string) error {
+	i := slices.IndexFunc(k.all, func(key *keys.Key) bool { return key.ID == kid })
+	if i < 0 {
+		return iam.Errorf(iam.NotFound, "there is no signing key %q", kid)
+	}
+	k.all = slices.Delete(slices.Clone(k.all), i, i+1)
+	return k.revoke(ctx, iam.RevocationRef{Kind: iam.RevokedKey, ID: kid})
 }
 
 // token returns an access token for the API of a client.

@@ -127,8 +127,14 @@ func TestNodeSampleReadsTheTokenAnswer(t *testing.T) {
 // nodeSample returns the folder of the sample for Node, with its library installed from the lock file.
 func nodeSample(t testing.TB) string {
 	t.Helper()
+	return nodeFolder(t, "node")
+}
+
+// nodeFolder returns a folder of docs/verify with its packages installed from the lock file.
+func nodeFolder(t testing.TB, name string) string {
+	t.Helper()
 	tool(t, "node", "apt-get install nodejs, or: brew install node")
-	folder := filepath.Join(repository(t), "docs", "verify", "node")
+	folder := filepath.Join(repository(t), "docs", "verify", name)
 	installed, err := os.Stat(filepath.Join(folder, "node_modules", ".package-lock.json"))
 	locked, lockErr := os.Stat(filepath.Join(folder, "package-lock.json"))
 	if lockErr != nil {
@@ -139,7 +145,7 @@ func nodeSample(t testing.TB) string {
 	}
 	tool(t, "npm", "apt-get install npm, or: brew install node")
 	if _, errOut, err := command(t, folder, "", "npm", "ci", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"); err != nil {
-		t.Fatalf("npm ci in docs/verify/node: %v\n%s", err, errOut)
+		t.Fatalf("npm ci in docs/verify/%s: %v\n%s", name, err, errOut)
 	}
 	return folder
 }

@@ -32,11 +32,11 @@ func (s *Service) OpenReview(ctx context.Context, by By, ref string, n apiv1.New
 	now := s.Now().UTC()
 	var f faults
 	checkText(&f, "name", n.Name, 200)
-	if !n.Due.After(now) {
-		f.add("due", "%s is past", n.Due.UTC().Format(time.RFC3339))
-	}
 	if err := f.err(); err != nil {
 		return out, err
+	}
+	if !n.Due.After(now) {
+		return out, iam.Errorf(iam.Invalid, "due: %s is past", n.Due.UTC().Format(time.RFC3339))
 	}
 	r := iam.Review{ID: newReviewID(now), Name: n.Name, Due: n.Due.UTC(), OpenedAt: now, OpenedBy: by.Subject}
 	var path string

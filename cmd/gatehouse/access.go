@@ -6,7 +6,7 @@ func (p *program) accessCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "access",
 		Short:   "Ask about access, and bring it over from another system",
-		Example: "  gatehouse access render acme",
+		Example: "  gatehouse access render acme\n  gatehouse access review open acme --due 2027-03-31",
 	}
 	r := addRemote(cmd)
 	return noun(cmd,

@@ -80,6 +80,7 @@ func TestSingleReadsAndRepeats(t *testing.T) {
 	for path, want := range map[string]string{
 		"/audiences/hub":               `"https://hub.example/api"`,
 		"/nodes/acme:wks/groups/sales": `"sales"`,
+		"/organizations/acme/activity": `"items":[]`,
 	} {
 		if a := b.send("GET", "/api/v1"+path, "operator", ""); a.status != 200 || !strings.Contains(a.body, want) {
 			t.Errorf("%s: got %d %s, want %s in it", path, a.status, a.body, want)

@@ -20,7 +20,8 @@ func (p *program) clientCommand() *cobra.Command {
 	}
 	r := addRemote(cmd)
 	return noun(cmd,
-		p.clientListCommand(r), p.clientShowCommand(r), p.clientCreateCommand(r), p.clientRotateCommand(r),
+		p.clientListCommand(r), p.clientShowCommand(r), p.clientCreateCommand(r), p.clientUpdateCommand(r), p.clientRotateCommand(r, "rotate"),
+		p.clientSecretCommand(r), p.clientLeakCommand(r),
 		p.clientVerb(r, "disable", "End a client's tokens and give it no more", "disabled", func(api *apiv1.Client, ctx context.Context, id string) error {
 			_, err := api.DisableClient(ctx, id)
 			return err
@@ -36,7 +37,7 @@ func (p *program) clientCommand() *cobra.Command {
 func (p *program) clientListCommand(r *remote) *cobra.Command {
 	var organization string
 	list := listing[apiv1.OAuthClient]{
-		short:   "List the clients of an organization, or those of the platform",
+		short:   "List the clients of an organization; or those of the platform or, without a platform role, one's own",
 		example: "  gatehouse client list\n  gatehouse client list --organization acme --output json",
 		list: func(api *apiv1.Client, ctx context.Context, o apiv1.PageOptions) (apiv1.Page[apiv1.OAuthClient], error) {
 			return api.ListClients(ctx, organization, o)
@@ -51,7 +52,7 @@ func (p *program) clientListCommand(r *remote) *cobra.Command {
 		},
 	}
 	cmd := list.command(p, r)
-	cmd.Flags().StringVar(&organization, "organization", "", "name or id of the organization (default: the platform)")
+	cmd.Flags().StringVar(&organization, "organization", "", "name or id of the organization (default: the platform's, or all that one may manage)")
 	return cmd
 }
 
@@ -64,6 +65,7 @@ type shownClient struct {
 func (p *program) clientShowCommand(r *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "show CLIENT-ID",
+		Aliases: []string{"get"},
 		Short:   "Print a client, and the names and dates of its secrets",
 		Example: "  gatehouse client show release --output yaml",
 		Args:    cobra.ExactArgs(1),
@@ -83,7 +85,10 @@ func (p *program) clientShowCommand(r *remote) *cobra.Command {
 			return err
 		}
 		shown := shownClient{OAuthClient: client, Secrets: secrets.Items}
-		return out.print(p.out, shown, shown.table)
+		if err := out.print(p.out, shown, shown.table); err != nil {
+			return err
+		}
+		return p.warnOfEnds(args[0], shown.Secrets)
 	}
 	return cmd
 }
@@ -174,7 +179,8 @@ func (p *program) createClient(ctx context.Context, api *apiv1.Client, client ap
 	return p.sayBeside(secretFile, "client %s is created", created.ClientID)
 }
 
-func (p *program) clientRotateCommand(r *remote) *cobra.Command {
+// clientRotateCommand is "client rotate" and, below the noun of secrets, "client secret rotate".
+func (p *program) clientRotateCommand(r *remote, verb string) *cobra.Command {
 	var rotation apiv1.SecretRotation
 	var secretFile, expire string
 	cmd := &cobra.Command{
@@ -182,8 +188,8 @@ func (p *program) clientRotateCommand(r *remote) *cobra.Command {
 		Short: "Give a client a new secret and schedule the end of the old ones",
 		Long: `Give a client a new secret and schedule the end of the old ones. The new one is made here and written to a new file of mode
 0600 before the server hears of it; with --secret-file - it is all that is printed to standard output.`,
-		Example: `  gatehouse client rotate release --secret-file new.secret
-  gatehouse client rotate release --secret-file new.secret --expire-old-after 0s`,
+		Example: "  gatehouse client " + verb + " release --secret-file new.secret\n" +
+			"  gatehouse client " + verb + " release --secret-file new.secret --expire-old-after 0s",
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if expire != "never" {

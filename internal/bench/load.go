@@ -216,7 +216,7 @@ func (c *connection) send(t target, body []byte) (status int, answer []byte, err
 	return readAnswer(c.in)
 }
 
-// readAnswer reads one HTTP/1.1 answer with a Content-Length.
+// readAnswer reads one HTTP/1.1 answer with a Content-Length, or in chunks.
 func readAnswer(in *bufio.Reader) (status int, body []byte, err error) {
 	line, err := in.ReadSlice('\n')
 	if err != nil {
@@ -228,7 +228,7 @@ func readAnswer(in *bufio.Reader) (status int, body []byte, err error) {
 	if status, err = strconv.Atoi(string(line[9:12])); err != nil {
 		return 0, nil, err
 	}
-	length, again := -1, false
+	length, again, chunked := -1, false, false
 	for {
 		line, err := in.ReadSlice('\n')
 		if err != nil {
@@ -245,6 +245,13 @@ func readAnswer(in *bufio.Reader) (status int, body []byte, err error) {
 		if _, ok := cutFold(line, "retry-after:"); ok {
 			again = true
 		}
+		if _, ok := cutFold(line, "transfer-encoding:"); ok {
+			chunked = true
+		}
+	}
+	if chunked {
+		body, err = readChunks(in)
+		return status, body, err
 	}
 	if length < 0 {
 		return 0, nil, errors.New("answer without Content-Length")
@@ -255,6 +262,28 @@ func readAnswer(in *bufio.Reader) (status int, body []byte, err error) {
 	body = make([]byte, length)
 	_, err = io.ReadFull(in, body)
 	return status, body, err
+}
+
+func readChunks(in *bufio.Reader) ([]byte, error) {
+	var body []byte
+	for {
+		line, err := in.ReadSlice('\n')
+		if err != nil {
+			return nil, err
+		}
+		size, err := strconv.ParseUint(string(bytes.TrimSpace(line)), 16, 31)
+		if err != nil {
+			return nil, err
+		}
+		start := len(body)
+		body = append(body, make([]byte, size+2)...) // with the line end after it
+		if _, err := io.ReadFull(in, body[start:]); err != nil {
+			return nil, err
+		}
+		if body = body[:start+int(size)]; size == 0 {
+			return body, nil
+		}
+	}
 }
 
 func cutFold(line []byte, name string) ([]byte, bool) {

@@ -69,7 +69,7 @@ func TestEveryChangeHasItsLine(t *testing.T) {
 	rotated, err := api.RotateSecret(ctx, "bot", apiv1.SecretRotation{Value: imported, Name: "second"})
 	check(t, err)
 	check(t, api.DeleteSecret(ctx, "bot", rotated.ID))
-	check(t, errorOf(api.CreateUser(ctx, apiv1.NewUser{Name: "eve", UserSpec: apiv1.UserSpec{Email: "eve@example.org"}})))
+	check(t, errorOf(api.CreateUser(ctx, apiv1.NewUser{Name: "eve", UserSpec: apiv1.UserSpec{Email: "eve@example.org", Password: &apiv1.SecretRef{Value: "correct horse battery"}}})))
 	check(t, errorOf(api.Assign(ctx, "acme", apiv1.Assignment{User: "eve", Role: "reader"})))
 	check(t, errorOf(api.Assign(ctx, "acme", apiv1.Assignment{User: "eve", Role: "writer"})))
 	check(t, api.Unassign(ctx, "acme", apiv1.Assignment{User: "eve"}))
@@ -105,7 +105,7 @@ func TestEveryChangeHasItsLine(t *testing.T) {
 	check(t, err)
 	c, err := b.hasher.Hash(ctx, imported)
 	check(t, err)
-	for _, secret := range []string{imported, made.Secret.Value, c, "v1$hmac", "eve@example.org"} {
+	for _, secret := range []string{imported, made.Secret.Value, c, "v1$hmac", "argon2id", "correct horse", "eve@example.org"} {
 		if bytes.Contains(all, []byte(secret)) {
 			t.Errorf("the log holds %q", secret)
 		}
@@ -286,6 +286,7 @@ func TestTamperingIsFound(t *testing.T) {
 			s.put(6, nil)
 		}, audit.FaultHead, false},
 		"rewritten": {func(s *raw) { s.rewrite(5) }, audit.FaultReplaced, false},
+		"laundered": {func(s *raw) { s.putHead(s.headWith(s.rewrite(5))) }, audit.FaultHead, false},
 		"set back":  {func(s *raw) { s.put(6, nil); s.put(5, nil); s.putHead(s.heads[4]) }, audit.FaultAnchor, true},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -372,8 +373,20 @@ func (s *raw) edit(seq int, a, b string) {
 	s.put(seq, now)
 }
 
-// rewrite replaces the lines from seq to the end by others that hang together.
-func (s *raw) rewrite(seq int) {
+// headWith is the record of the end, with another hash.
+func (s *raw) headWith(hash string) []byte {
+	s.b.t.Helper()
+	var head map[string]any
+	check(s.b.t, json.Unmarshal(s.head(), &head))
+	delete(head, "v")
+	head["hash"] = hash
+	data, err := json.Marshal(head)
+	check(s.b.t, err)
+	return append([]byte(`{"v":1,`), data[1:]...)
+}
+
+// rewrite replaces the lines from seq to the end by others that hang together, and returns the hash of the last.
+func (s *raw) rewrite(seq int) string {
 	s.b.t.Helper()
 	line := func(n int) (e audit.Event) {
 		var batch struct{ L []audit.Event }
@@ -392,6 +405,7 @@ func (s *raw) rewrite(seq int) {
 		check(s.b.t, err)
 		s.put(seq, append([]byte(`{"v":1,`), data[1:]...))
 	}
+	return head.Hash
 }
 
 // A change and its line are one: where the process ends, either both are there or neither is.
@@ -484,6 +498,9 @@ func TestOwnersRequest(t *testing.T) {
 		if a := assign("writer", header...); a.status != 403 || a.code() != "owner_request_required" {
 			t.Errorf("with %v: got %d %s", header, a.status, a.body)
 		}
+	}
+	if a := assign("owner", name, "rob"); a.status != 403 || a.code() != "owner_request_required" {
+		t.Errorf("who becomes owner by the change itself: got %d %s", a.status, a.body)
 	}
 	if a := assign("writer", name, "ann"); a.status != 200 {
 		t.Errorf("got %d %s", a.status, a.body)

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strconv"
 	"strings"
@@ -64,6 +65,7 @@ func scripts(dir, store string) testscript.Params {
 			"exits":   exits,
 			"secrets": checkSecrets,
 			"mode":    checkMode,
+			"capture": capture,
 		},
 	}
 }
@@ -147,6 +149,18 @@ func checkSecrets(ts *testscript.TestScript, neg bool, files []string) {
 			}
 		}
 	}
+}
+
+// capture is "capture NAME PATTERN": what the pattern's first group matches in the last standard output becomes a variable.
+func capture(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: capture NAME PATTERN")
+	}
+	match := regexp.MustCompile("(?m)" + args[1]).FindStringSubmatch(ts.ReadFile("stdout"))
+	if len(match) != 2 {
+		ts.Fatalf("nothing in standard output is %s", args[1])
+	}
+	ts.Setenv(args[0], match[1])
 }
 
 // checkMode is "mode 0600 FILE…".

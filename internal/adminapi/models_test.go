@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
@@ -347,4 +348,44 @@ func TestPresetsSideBySideAreApart(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Organizations that come while their model changes follow the one or the other revision whole: none is left with a role that its
+// model does not have.
+func TestModelsChangeWhileOrganizationsCome(t *testing.T) {
+	b := start(t)
+	api := workshop(t, b)
+	_, err := api.UpdateModel(t.Context(), "gears", later("2", "turner: {", "miller: {}\n      turner: {"), "")
+	wantCode(t, err, "invalid_model")
+	check(t, errorOf(api.UpdateModel(t.Context(), "gears", later("2", "      turner: {", "      miller: {permissions: [see], holders: [user]}\n      turner: {"), "")))
+
+	const makers = 6
+	var wait sync.WaitGroup
+	made := make([]bool, makers)
+	for i := range makers {
+		wait.Go(func() {
+			name := "mill" + strconv.Itoa(i)
+			for range 50 { // a model that is being compared is busy for moments
+				_, err := api.CreateOrganization(t.Context(), apiv1.NewNode{Name: name, NodeSpec: apiv1.NodeSpec{Model: "gears"},
+					Assignments: []apiv1.Assignment{{User: "ann", Role: "smith"}, {User: "bob", Role: "miller"}}})
+				if made[i] = err == nil; apiv1.CodeOf(err) != "busy" {
+					break
+				}
+			}
+		})
+	}
+	_, gone := api.UpdateModel(t.Context(), "gears", later("3"), "")
+	wait.Wait()
+	m, err := api.GetModel(t.Context(), "gears")
+	check(t, err)
+	for i, there := range made {
+		if there && m.Revision == 3 {
+			t.Errorf("organization mill%d holds role miller, which revision 3 does not have", i)
+		}
+	}
+	if (gone == nil) != (m.Revision == 3) {
+		t.Errorf("the change answered %v, and the model is at revision %d", gone, m.Revision)
+	}
+	// Whatever came of it, nothing is left frozen.
+	check(t, errorOf(api.Assign(t.Context(), "shop", apiv1.Assignment{User: "bob", Role: "turner"})))
 }

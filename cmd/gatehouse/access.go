@@ -11,5 +11,6 @@ func (p *program) accessCommand() *cobra.Command {
 	r := addRemote(cmd)
 	return noun(cmd,
 		p.accessCheckCommand(r), p.accessExplainCommand(r), p.accessWhoCommand(r), p.accessRenderCommand(r), p.accessReviewCommand(r), p.accessPreviewCommand(r),
-	, p.accessMigrateCommand(r))
+		p.accessMigrateCommand(r),
+	)
 }

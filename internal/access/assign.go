@@ -189,7 +189,7 @@ func (st *site) minimum(s iam.Subject, lost []iam.RoleID) error {
 	return st.m.minimum(st.r, st.node(), s, lost)
 }
 
-// minimum counts users and clients that are not suspended. A login that never signed in counts only while another login leaves:
+// minimum counts users and clients that are neither suspended nor disabled, until there are enough. A login that never signed in counts only while another login leaves:
 // it could not take over from a person.
 func (m *Model) minimum(r Roster, n *iam.Node, s iam.Subject, lost []iam.RoleID) error {
 	if s.Kind == iam.SubjectGroup {
@@ -203,8 +203,11 @@ func (m *Model) minimum(r Roster, n *iam.Node, s iam.Subject, lost []iam.RoleID)
 		left := 0
 		for _, a := range r.Holders(n.ID) {
 			counts := a.Subject.Kind == iam.SubjectUser || a.Subject.Kind == iam.SubjectClient || a.Subject.Kind == s.Kind
-			if counts && a.Subject != s && slices.Contains(a.Roles, id) && !(ro.level.suspends && r.Suspended(n.ID, a.Subject)) {
+			if counts && a.Subject != s && slices.Contains(a.Roles, id) && !(ro.level.suspends && r.Suspended(n.ID, a.Subject)) && !r.Disabled(a.Subject) {
 				left++
+			}
+			if left >= ro.Min {
+				break
 			}
 		}
 		if left < ro.Min {

@@ -34,6 +34,8 @@ type Roster interface {
 	Members(g iam.GroupID) []iam.UserID
 	// SeatLimit returns how many seats the node has, 0 when that is not limited.
 	SeatLimit(n iam.NodeID) int
+	// Disabled reports whether a user or client can act nowhere. It keeps its roles, but fills no place that must be filled.
+	Disabled(s iam.Subject) bool
 }
 
 // A CustomRole is a role that an organization made for itself. It is never higher than its maker was, and it lives only at levels

@@ -17,6 +17,7 @@ type Memory struct {
 	custom    map[iam.NodeID][]*CustomRole
 	seats     map[iam.NodeID]int
 	suspended map[place]bool
+	disabled  map[iam.Subject]bool
 }
 
 type place struct {
@@ -35,6 +36,7 @@ func NewMemory() *Memory {
 		custom:    map[iam.NodeID][]*CustomRole{},
 		seats:     map[iam.NodeID]int{},
 		suspended: map[place]bool{},
+		disabled:  map[iam.Subject]bool{},
 	}
 }
 
@@ -83,6 +85,12 @@ func (m *Memory) PutCustomRole(c CustomRole) {
 	m.custom[c.Node] = slices.DeleteFunc(m.custom[c.Node], func(o *CustomRole) bool { return o.ID == c.ID })
 	m.custom[c.Node] = append(m.custom[c.Node], &c)
 }
+
+// PutDisabled disables a user or client everywhere, or ends that.
+func (m *Memory) PutDisabled(s iam.Subject, on bool) { m.disabled[s] = on }
+
+// Disabled implements Roster.
+func (m *Memory) Disabled(s iam.Subject) bool { return m.disabled[s] }
 
 // PutSuspension suspends a subject at a node, or ends that.
 func (m *Memory) PutSuspension(n iam.NodeID, s iam.Subject, on bool) { m.suspended[place{n, s}] = on }

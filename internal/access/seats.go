@@ -1,6 +1,8 @@
 package access
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
@@ -25,6 +27,19 @@ func (m *Model) Seats(r Roster, n iam.NodeID) SeatUse {
 		return SeatUse{}
 	}
 	return SeatUse{Node: payer.ID, Limit: r.SeatLimit(payer.ID), Used: len(m.seated(r, payer.ID))}
+}
+
+// Seated lists the people who take the seats that Seats counts, users first, by identifier.
+func (m *Model) Seated(r Roster, n iam.NodeID) []iam.Subject {
+	payer := m.payer(r.Path(n))
+	if payer == nil {
+		return nil
+	}
+	out := slices.Collect(maps.Keys(m.seated(r, payer.ID)))
+	slices.SortFunc(out, func(a, b iam.Subject) int {
+		return cmp.Or(cmp.Compare(listOrder(a.Kind), listOrder(b.Kind)), cmp.Compare(a.ID, b.ID))
+	})
+	return out
 }
 
 func (m *Model) payer(path []*iam.Node) *iam.Node {

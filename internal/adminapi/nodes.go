@@ -30,6 +30,8 @@ func (a *api) nodes() {
 		a.operationsAt(h.path, h.id, h.noun)
 		a.rolesAt(h.path, h.id, h.noun)
 		a.assignmentsAt(h.path, h.id, h.noun)
+		a.membersAt(h.path, h.id, h.noun)
+		a.invitationsAt(h.path, h.id, h.noun)
 	}
 }
 
@@ -90,25 +92,25 @@ func (a *api) nodesAt(home, id, noun string) {
 
 func (a *api) assignmentsAt(home, id, noun string) {
 	const tag = "assignments"
-	addPlatform(a, op{http.MethodGet, home + "/{node}/assignments", "list-assignments-of-" + id, "List who holds which roles at " + noun, tag, 0, false, false},
-		func(ctx context.Context, _ *caller, in *struct {
+	add(a, op{http.MethodGet, home + "/{node}/assignments", "list-assignments-of-" + id, "List who holds which roles at " + noun, tag, 0, false, false},
+		func(ctx context.Context, by *caller, in *struct {
 			AtNode
 			Paged
 		}) (*plain[apiv1.Page[apiv1.Assignment]], error) {
 			return page(in.Paged, "assignments of "+in.Node, func(p store.PageOptions) (apiv1.Page[apiv1.Assignment], error) {
-				return a.Directory.Assignments(ctx, path(in.Node), p)
+				return a.Directory.Assignments(ctx, by.by(), path(in.Node), p)
 			})
 		})
 	type about struct {
 		AtNode
 		Body apiv1.Assignment
 	}
-	addPlatform(a, op{http.MethodPost, home + "/{node}/assignments", "assign-at-" + id, "Give a role at " + noun, tag, 0, false, false},
+	add(a, op{http.MethodPost, home + "/{node}/assignments", "assign-at-" + id, "Give a role at " + noun, tag, 0, false, false},
 		func(ctx context.Context, by *caller, in *about) (*plain[apiv1.Assignment], error) {
 			v, err := a.Directory.Assign(ctx, by.by(), path(in.Node), in.Body)
 			return &plain[apiv1.Assignment]{Body: v}, err
 		})
-	addPlatform(a, op{http.MethodPost, home + "/{node}/assignments/remove", "unassign-at-" + id,
+	add(a, op{http.MethodPost, home + "/{node}/assignments/remove", "unassign-at-" + id,
 		"Take a role at " + noun + " away or, when none is named, all that the subject holds there and below", tag, http.StatusNoContent, false, false},
 		func(ctx context.Context, by *caller, in *about) (*none, error) {
 			return nil, a.Directory.Unassign(ctx, by.by(), path(in.Node), in.Body)

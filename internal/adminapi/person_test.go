@@ -4,39 +4,43 @@ import (
 	"context"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/token"
 	"github.com/gatehouse-id/gatehouse/keys"
 )
 
-// person makes a token of a person for the API, in an organization or, with "", in none, and returns what send and as know its
-// bearer by. The person must exist.
+// person returns how as and send call a user who has just signed in, with a new token for the API that speaks for an organization
+// ("": for none). The user is made if there is none of that name.
 func (b *broker) person(name, org string) string {
 	b.t.Helper()
-	by := name + "@" + org
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.tokens[by] != "" {
-		return by
-	}
 	ctx := context.Background()
 	u, err := b.store.UserNamed(ctx, name)
 	check(b.t, err)
 	if u == nil {
-		b.t.Fatalf("there is no user %q", name)
+		_, err = b.as("operator").CreateUser(ctx, apiv1.NewUser{Name: name})
+		check(b.t, err)
+		u, err = b.store.UserNamed(ctx, name)
+		check(b.t, err)
 	}
-	c, err := b.store.Client(ctx, "stranger")
+	web, err := b.store.Client(ctx, "stranger")
 	check(b.t, err)
 	a := &token.Authorization{
-		Grant: "g_" + name, Client: c, Subject: string(u.ID), Audience: []string{token.AdminAudience(issuer)},
-		IssuedAt: b.store.IssuedAfter(time.Now(), iam.RevocationRef{Kind: iam.RevokedUser, ID: string(u.ID)}), Lifetime: 15 * time.Minute, Alg: keys.ES256,
+		Grant: token.NewGrantID(), Client: web, Subject: string(u.ID), Audience: []string{token.AdminAudience(issuer)},
+		Lifetime: time.Hour, Alg: keys.ES256,
 	}
+	marks := []iam.RevocationRef{{Kind: iam.RevokedUser, ID: string(u.ID)}}
 	if org != "" {
 		a.Organization, err = b.store.Organization(ctx, org)
 		check(b.t, err)
+		marks = append(marks, iam.RevocationRef{Kind: iam.RevokedMember, ID: string(a.Organization.ID) + "/" + string(u.ID)})
 	}
+	a.IssuedAt = b.policy.IssuedAfter(time.Now(), marks...)
 	t, err := b.issuer.AccessToken(a)
 	check(b.t, err)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	by := name + "@" + org
 	b.tokens[by] = t.Value
 	return by
 }

@@ -68,6 +68,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	a.whoami()
 	a.audiences()
 	a.users()
+	a.logins()
 	a.nodes()
 	a.access()
 	a.groups()

@@ -43,12 +43,33 @@ func (s *Service) Apply(ctx context.Context, by By, r apiv1.ApplyRequest) (apiv1
 			return apiv1.Plan{Changes: changes}, nil
 		}
 		err = s.carryOut(ctx, p)
+		if err == nil {
+			err = s.bindAddresses(ctx, by, r.Documents)
+		}
 		if err == nil || plans == maxPlans || !refused(err) {
 			return apiv1.Plan{Changes: changes}, err
 		}
 		// It was good on paper, so somebody else has changed the directory since, for instance another replica that starts with
 		// the same documents. What is done is done; the next plan has the rest, or the fault.
 	}
+}
+
+// bindAddresses gives the users of documents what their verified addresses were invited to.
+func (s *Service) bindAddresses(ctx context.Context, by By, docs []apiv1.Document) error {
+	for i := range docs {
+		spec, ok := docs[i].Spec.(*apiv1.UserSpec)
+		if !ok || !spec.EmailVerified {
+			continue
+		}
+		u, err := s.Store.UserNamed(ctx, docs[i].Metadata.Name)
+		if err != nil || u == nil {
+			return err
+		}
+		if err := s.bindAddress(ctx, by, u); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // maxPlans bounds how often Apply plans anew.

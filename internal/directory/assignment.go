@@ -12,18 +12,15 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
-// Assignments lists who holds which roles at a node.
-func (s *Service) Assignments(ctx context.Context, ref string, p store.PageOptions) (out apiv1.Page[apiv1.Assignment], err error) {
-	id, err := s.nodeID(ctx, ref)
-	if err != nil {
-		return out, err
-	}
-	page, err := s.Store.Assignments(ctx, id, p)
-	if err != nil {
-		return out, err
-	}
-	out = apiv1.Page[apiv1.Assignment]{Items: []apiv1.Assignment{}, NextPageToken: page.Next}
-	err = s.view(ctx, func(w *work) error {
+// Assignments lists who holds which roles at a node. Who may not see that sees what he holds himself.
+func (s *Service) Assignments(ctx context.Context, by By, ref string, p store.PageOptions) (out apiv1.Page[apiv1.Assignment], err error) {
+	out.Items = []apiv1.Assignment{}
+	err = s.viewBy(ctx, by, func(w *work) error {
+		page, err := w.listed(ref, p, s.Store.Assignments)
+		if err != nil {
+			return err
+		}
+		out.NextPageToken = page.Next
 		for _, a := range page.Items {
 			shown, err := w.showAssignment(a)
 			if err != nil {
@@ -36,15 +33,38 @@ func (s *Service) Assignments(ctx context.Context, ref string, p store.PageOptio
 	return out, err
 }
 
+// A pageOf reads a page of what is assigned at a node.
+type pageOf func(ctx context.Context, n iam.NodeID, p store.PageOptions) (store.Page[iam.Assignment], error)
+
+// listed reads a page for those who may see it, and for others the one line that is their own.
+func (w *work) listed(ref string, p store.PageOptions, list pageOf) (store.Page[iam.Assignment], error) {
+	n, m, err := w.nodeAndModel(ref)
+	if err != nil {
+		return store.Page[iam.Assignment]{}, err
+	}
+	may, err := w.mayList(m, n.ID)
+	if err != nil {
+		return store.Page[iam.Assignment]{}, err
+	}
+	if may {
+		return list(w.ctx, n.ID, p)
+	}
+	own, err := w.Assignment(n.ID, w.by.Subject)
+	if err != nil || len(own.Roles) == 0 {
+		return store.Page[iam.Assignment]{}, err
+	}
+	return store.Page[iam.Assignment]{Items: []iam.Assignment{own}}, nil
+}
+
 // Assign gives a role at a node. It is no fault that the subject holds it already.
 func (s *Service) Assign(ctx context.Context, by By, ref string, a apiv1.Assignment) (out apiv1.Assignment, err error) {
 	err = s.update(ctx, by, func(w *work) error {
-		n, err := w.node(ref)
+		n, m, err := w.nodeAndModel(ref)
 		if err != nil {
 			return err
 		}
-		role, _, err := w.ensureAssignment(n.ID, a)
 		out = a
+		role, _, err := w.assign(m, n.ID, a)
 		out.Role = string(role)
 		return err
 	})
@@ -53,30 +73,16 @@ func (s *Service) Assign(ctx context.Context, by By, ref string, a apiv1.Assignm
 
 // Unassign takes a role at a node away, or with Role "" all that the subject holds there and below.
 func (s *Service) Unassign(ctx context.Context, by By, ref string, a apiv1.Assignment) error {
-	return s.execute(ctx, by, func(p *plan) error {
-		n, m, err := p.nodeAndModel(ref)
+	who := func(w *work, m *access.Model, n *iam.Node) (iam.Subject, error) { return w.subject(m, n.ID, a) }
+	if a.Role == "" {
+		return s.expel(ctx, by, ref, who)
+	}
+	return s.update(ctx, by, func(w *work) error {
+		l, err := w.departure(ref, who)
 		if err != nil {
 			return err
 		}
-		sub, err := p.subject(m, n.ID, a)
-		if err != nil {
-			return err
-		}
-		if a.Role != "" {
-			return p.step(func(w *work) (diff, error) { return diff{}, w.unassign(n.ID, sub, iam.RoleID(a.Role)) })
-		}
-		var below []iam.NodeID
-		err = p.decide(func(r access.Roster) error {
-			ends, err := m.Expel(r, p.by.Actor, n.ID, sub)
-			for _, a := range ends.Ends {
-				below = append(below, a.Node)
-			}
-			return err
-		})
-		if err != nil {
-			return err
-		}
-		return p.dropAll(sub, append([]iam.NodeID{n.ID}, below...))
+		return l.refusal(w.unassign(l.node.ID, l.subject, iam.RoleID(a.Role)))
 	})
 }
 
@@ -108,52 +114,93 @@ func (w *work) unassign(n iam.NodeID, sub iam.Subject, role iam.RoleID) error {
 	return w.Assign(n, sub, p.After.Roles)
 }
 
-// ensureAssignment gives a role unless the subject holds it, and returns which it is.
-func (w *work) ensureAssignment(n iam.NodeID, a apiv1.Assignment) (role iam.RoleID, fresh bool, err error) {
-	_, m, err := w.at(n)
+// assign gives a role to whoever an assignment names; a login is invited.
+func (w *work) assign(m *access.Model, n iam.NodeID, a apiv1.Assignment) (role iam.RoleID, fresh bool, err error) {
+	sub, err := w.subject(m, n, a)
+	if iam.CodeOf(err) == codeUnknownReference && w.by.Authority == access.ByModel {
+		// Who may not give the role does not learn from the answer who exists.
+		stranger := iam.Subject{Kind: kindOf(a), ID: "nobody"}
+		forbidden := w.decide(func(r access.Roster) error {
+			_, err := m.Assign(r, w.by.Actor, n, stranger, iam.RoleID(a.Role))
+			return err
+		})
+		if iam.KindOf(forbidden) == iam.Forbidden {
+			return "", false, forbidden
+		}
+	}
 	if err != nil {
 		return "", false, err
 	}
-	sub, err := w.subject(m, n, a)
-	if err != nil {
-		return "", false, err
+	if sub.Kind == iam.SubjectLogin {
+		role, err := w.invite(m, n, sub, iam.RoleID(a.Role), invitationLife)
+		return role, true, err
 	}
 	return w.give(m, n, sub, iam.RoleID(a.Role))
 }
 
+// kindOf is the kind of subject that an assignment names.
+func kindOf(a apiv1.Assignment) iam.SubjectKind {
+	switch {
+	case a.Group != "":
+		return iam.SubjectGroup
+	case a.Client != "":
+		return iam.SubjectClient
+	}
+	return iam.SubjectUser
+}
+
 // give makes a subject hold a role at a node; "" is the role for those who join.
 func (w *work) give(m *access.Model, n iam.NodeID, sub iam.Subject, role iam.RoleID) (_ iam.RoleID, fresh bool, err error) {
+	role, after, fresh, err := w.granted(w.by.Actor, m, n, sub, role)
+	if err != nil || !fresh {
+		return role, false, err
+	}
+	return role, true, w.Assign(n, sub, after)
+}
+
+// granted decides about a role for a subject, and returns what the subject holds with it. It is not fresh when the subject holds it
+// already. The tokens of somebody who loses another role by it end.
+func (w *work) granted(actor access.Actor, m *access.Model, n iam.NodeID, sub iam.Subject, role iam.RoleID) (_ iam.RoleID, after []iam.RoleID, fresh bool, err error) {
 	node, err := w.Node(n)
 	if err != nil {
-		return "", false, err
+		return "", nil, false, err
 	}
 	if l := m.Level(node.Level); role == "" && l != nil {
 		role = l.JoinRole
 	}
 	held, err := w.Roles(n, sub)
-	if err != nil || slices.Contains(held, role) {
-		return role, false, err
+	if err != nil {
+		return "", nil, false, err
+	}
+	holds := slices.Contains(held, role)
+	if holds && actor.Authority != access.ByModel {
+		return role, held, false, nil
 	}
 	var p access.Plan
 	err = w.decide(func(r access.Roster) (err error) {
-		p, err = m.Assign(r, w.by.Actor, n, sub, role)
+		p, err = m.Assign(r, actor, n, sub, role)
 		return err
 	})
-	if err != nil {
-		return "", false, err
+	if holds && iam.CodeOf(err) == access.CodeRoleHeld { // the actor could give it
+		return role, held, false, nil
 	}
-	for _, old := range p.Before.Roles {
-		if !slices.Contains(p.After.Roles, old) {
-			if err := w.endMembers(n, sub); err != nil {
-				return "", false, err
-			}
-			break
-		}
+	if err != nil {
+		return "", nil, false, err
 	}
 	if err := w.pinRole(m, n, role); err != nil {
-		return "", false, err
+		return "", nil, false, err
 	}
-	return role, true, w.Assign(n, sub, p.After.Roles)
+	return role, p.After.Roles, true, w.endIfLost(p)
+}
+
+// endIfLost ends the tokens of a subject that holds less after a change.
+func (w *work) endIfLost(p access.Plan) error {
+	for _, old := range p.Before.Roles {
+		if !slices.Contains(p.After.Roles, old) {
+			return w.endMembers(p.After.Node, p.After.Subject)
+		}
+	}
+	return nil
 }
 
 // subject resolves who an assignment at a node is about.
@@ -183,11 +230,19 @@ func (w *work) subject(m *access.Model, n iam.NodeID, a apiv1.Assignment) (iam.S
 		id, err := w.groupAt(m, n, a.Group)
 		return id.Subject(), err
 	}
-	if err := errors.Join(iam.CheckName("connector", a.Login.Connector), checkLogin(a.Login.Name)); err != nil {
-		return iam.Subject{}, err
+	login, err := loginSubject(a.Login.Connector, a.Login.Name)
+	if err != nil || w.by.Authority == access.ByModel {
+		return login, err // whom the name belongs to is not everybody's to know
 	}
-	return iam.Subject{Kind: iam.SubjectLogin, ID: a.Login.Connector + "/" + a.Login.Name}, nil
+	connector, name, _ := strings.Cut(login.ID, "/")
+	known, err := w.LoginNamed(connector, name)
+	if err != nil || known == "" {
+		return login, err
+	}
+	return known.Subject(), nil
 }
+
+const codeUnknownReference = "unknown_reference"
 
 // reference turns "not found" of something that a request refers to into a fault of the request: what its path names was found.
 func reference(err error) error {
@@ -196,7 +251,7 @@ func reference(err error) error {
 	}
 	var e *iam.Error
 	errors.As(err, &e)
-	return iam.Refuse(iam.Invalid, "unknown_reference", "%s", e.Message)
+	return iam.Refuse(iam.Invalid, codeUnknownReference, "%s", e.Message)
 }
 
 // within says where in the request a refusal belongs.
@@ -211,13 +266,6 @@ func within(path string, err error) error {
 		c.Message = path + ": " + e.Message
 	}
 	return &c
-}
-
-func checkLogin(name string) error {
-	if name == "" || len(name) > 100 || strings.ContainsFunc(name, func(r rune) bool { return r <= 0x20 || r >= 0x7f || strings.ContainsRune("/{};", r) }) {
-		return iam.Errorf(iam.Invalid, "login name %.40q: want 1 to 100 printable characters without space / { } ;", name)
-	}
-	return nil
 }
 
 // groupAt finds the group of that id or name at a node or the nearest above it, computed groups of the model among them.
@@ -244,7 +292,13 @@ func (w *work) groupAt(m *access.Model, n iam.NodeID, ref string) (id iam.GroupI
 		if err != nil {
 			return err
 		}
-		if g == nil {
+		mine := g != nil
+		if mine && w.by.Authority == access.ByModel {
+			if mine, err = w.near(n, g.Node); err != nil {
+				return err
+			}
+		}
+		if !mine {
 			return reference(missing("group", ref))
 		}
 		id = g.ID

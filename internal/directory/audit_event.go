@@ -15,6 +15,7 @@ import (
 // internal are the collections whose changes follow from those of others: indexes, and what is owed.
 var internal = map[string]bool{
 	"nodename": true, "child": true, "username": true, "groupname": true, "clientname": true, "secretof": true, "audname": true,
+	"userlogin": true, "loginname": true,
 	"modelname": true, "modelsource": true, "modeltree": true, "holding": true, "debt": true, "audit": true, "audithead": true,
 }
 
@@ -33,6 +34,7 @@ var describers = map[string]describer{
 	"client":        describeClient,
 	"assign":        describeAssignment,
 	"customrole":    describeCustomRoles,
+	"login":         describeLogin,
 	"model":         describeModel,
 	"migration":     describePlain("migration", func(record fields) iam.NodeID { return iam.NodeID(record.text("node")) }),
 	"migrationpart": describeMigrationPart,
@@ -168,6 +170,12 @@ func describeGroupMember(w *work, c store.Changed) ([]audit.Event, error) {
 // describeAssignment tells roles and suspension apart: they are one record.
 func describeAssignment(w *work, c store.Changed) (out []audit.Event, err error) {
 	node, subject, _ := strings.Cut(c.ID, "/")
+	if strings.HasPrefix(subject, iam.LoginNamed(iam.ConnectorEmail, "").String()) {
+		// An address is a person's to have forgotten, which a chain of hashes cannot do.
+		if login, err := iam.ParseSubject(subject); err == nil {
+			subject = "invitation:" + invitationID(iam.NodeID(node), login)
+		}
+	}
 	before, after := membersOf(c.Before), membersOf(c.After)
 	add := func(action string, old, now fields) error {
 		e, err := w.event(action, subject, iam.NodeID(node), old, now)
@@ -186,6 +194,11 @@ func describeAssignment(w *work, c store.Changed) (out []audit.Event, err error)
 			return nil, err
 		}
 	}
+	if old, now := before["i"], after["i"]; len(out) == 0 && !bytes.Equal(old, now) {
+		if err := add("invitation.change", before.as("i", "invitation"), after.as("i", "invitation")); err != nil {
+			return nil, err
+		}
+	}
 	if old, now := before["s"], after["s"]; !bytes.Equal(old, now) {
 		action := "member.suspend"
 		if now == nil {
@@ -196,6 +209,13 @@ func describeAssignment(w *work, c store.Changed) (out []audit.Event, err error)
 		}
 	}
 	return out, nil
+}
+
+// describeLogin tells of an upstream account under the user that it is linked to.
+func describeLogin(w *work, c store.Changed) ([]audit.Event, error) {
+	before, after := differing(c)
+	e, err := w.event("login."+verb(c), "user:"+whole(c).text("user"), "", before, after)
+	return []audit.Event{e}, err
 }
 
 // describeCustomRoles tells each custom role of a node apart: they are one record.

@@ -176,7 +176,7 @@ func (v *preview) concernGroup(g *iam.Group) error {
 }
 
 func (v *preview) assignOne(m *access.Model, n *iam.Node, a apiv1.Assignment) error {
-	if _, _, err := v.ensureAssignment(n.ID, a); err != nil {
+	if _, _, err := v.work.assign(m, n.ID, a); err != nil {
 		return err
 	}
 	sub, err := v.subject(m, n.ID, a)

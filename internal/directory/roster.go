@@ -109,6 +109,28 @@ func (r *roster) Members(g iam.GroupID) []iam.UserID {
 	return peek(r, func() ([]iam.UserID, error) { return r.tx.Members(g) })
 }
 
+// Disabled implements access.Roster. It is a condition of the transaction: no version of a node tells that one of its holders was
+// disabled meanwhile.
+func (r *roster) Disabled(s iam.Subject) bool {
+	disabled, err := r.disabled(s)
+	if err != nil && r.err == nil {
+		r.err = err
+	}
+	return disabled
+}
+
+func (r *roster) disabled(s iam.Subject) (bool, error) {
+	switch s.Kind {
+	case iam.SubjectUser:
+		u, err := r.tx.User(iam.UserID(s.ID))
+		return u == nil || u.Disabled, err
+	case iam.SubjectClient:
+		c, err := r.tx.Client(iam.ClientID(s.ID))
+		return c == nil || c.Disabled, err
+	}
+	return false, nil
+}
+
 // SeatLimit implements access.Roster.
 func (r *roster) SeatLimit(n iam.NodeID) int {
 	node := peek(r, func() (*iam.Node, error) { return r.tx.Node(n) })

@@ -6,6 +6,7 @@ import (
 	"net/mail"
 	"slices"
 
+	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -44,17 +45,21 @@ func (s *Service) UpdateUser(ctx context.Context, by By, ref string, spec apiv1.
 }
 
 func (s *Service) putUser(ctx context.Context, by By, name string, spec *apiv1.UserSpec, e Expect) (out apiv1.User, err error) {
+	var known *iam.User
 	err = s.update(ctx, by, func(w *work) error {
 		if _, err := w.ensureUser(name, spec, e); err != nil {
 			return err
 		}
 		u, err := w.UserNamed(name)
 		if err == nil {
-			out = showUser(u)
+			out, known = showUser(u), u
 		}
 		return err
 	})
-	return out, err
+	if err != nil {
+		return out, err
+	}
+	return out, s.bindAddress(ctx, by, known)
 }
 
 // DeleteUser ends a user: the tokens, then the roles and memberships, then the record. Whoever is the last holder of a role that
@@ -104,12 +109,57 @@ func (p *plan) deleteUser(u *iam.User) error {
 
 func (w *work) disableUser(id iam.UserID) (diff, error) {
 	u, err := w.User(id)
-	if err != nil || u == nil {
+	if err != nil || u == nil || u.Disabled {
+		return diff{}, err
+	}
+	if err := w.spare(u); err != nil {
 		return diff{}, err
 	}
 	u.Disabled = true
 	w.end(iam.RevocationRef{Kind: iam.RevokedUser, ID: string(id)})
 	return diff{}, w.PutUser(u)
+}
+
+// spare refuses to disable the last holder of a role that somebody must hold: who is disabled holds none of these. That others are
+// there is a condition of the transaction.
+func (w *work) spare(u *iam.User) error {
+	h, err := w.Holding(u.ID.Subject())
+	if err != nil {
+		return err
+	}
+	for _, id := range h.Nodes {
+		n, m, err := w.at(id)
+		if err != nil {
+			return err
+		}
+		held, err := w.Roles(id, u.ID.Subject())
+		if err != nil {
+			return err
+		}
+		if n.Disabled || !mustBeHeld(m, n.Level, held) { // where nobody gets in, nobody need be left to open
+			continue
+		}
+		err = w.decide(func(r access.Roster) error {
+			_, err := m.Remove(r, access.Actor{Authority: access.ByOperator}, id, u.ID.Subject(), "")
+			return err
+		})
+		if iam.CodeOf(err) == access.CodeLastHolder {
+			return err
+		}
+		if err != nil && !refused(err) {
+			return err
+		}
+		if _, err := w.Node(id); err != nil { // every change of its holders moves it
+			return err
+		}
+	}
+	return nil
+}
+
+// mustBeHeld reports whether one of the roles must always have a holder.
+func mustBeHeld(m *access.Model, level iam.Level, roles []iam.RoleID) bool {
+	l := m.Level(level)
+	return l != nil && slices.ContainsFunc(l.Roles, func(r access.RoleSchema) bool { return r.Min > 0 && slices.Contains(roles, r.ID) })
 }
 
 func (w *work) ensureUser(name string, spec *apiv1.UserSpec, e Expect) (diff, error) {
@@ -148,6 +198,11 @@ func (w *work) ensureUser(name string, spec *apiv1.UserSpec, e Expect) (diff, er
 		}
 		if d.action == "" {
 			return d, nil
+		}
+		if u.Disabled && !old.Disabled {
+			if err := w.spare(old); err != nil {
+				return diff{}, err
+			}
 		}
 		if u.Disabled && !old.Disabled || old.PlatformRole != "" && u.PlatformRole != old.PlatformRole {
 			w.end(iam.RevocationRef{Kind: iam.RevokedUser, ID: string(u.ID)})

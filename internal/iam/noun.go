@@ -1,6 +1,9 @@
 package iam
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
 // A Node is a place in the tree that roles are held at: an organization, or a level above or below it, as its access model says.
 // A node without a parent names the Model that its whole tree follows.
@@ -29,6 +32,14 @@ type User struct {
 	PlatformRole  PlatformRole   `json:"platform_role,omitempty"`
 	Disabled      bool           `json:"disabled,omitempty"`
 	CreatedAt     time.Time      `json:"created_at"`
+}
+
+// VerifiedAddress returns the address that is known to be the user's, as invitations name it; "" when there is none.
+func (u *User) VerifiedAddress() string {
+	if !u.EmailVerified {
+		return ""
+	}
+	return strings.ToLower(u.Email)
 }
 
 // A Group is a named set of users that holds roles as one. Its members are held apart (store), since there may be many.
@@ -133,11 +144,46 @@ const (
 	MaxTokenLifetime     = 24 * time.Hour
 )
 
-// An Assignment says that a subject holds roles at a node.
+// An Assignment says that a subject holds roles at a node. What a login holds waits for the person to come.
 type Assignment struct {
-	Node    NodeID   `json:"node"`
-	Subject Subject  `json:"subject"`
-	Roles   []RoleID `json:"roles"`
+	Node       NodeID      `json:"node"`
+	Subject    Subject     `json:"subject"`
+	Roles      []RoleID    `json:"roles"`
+	Invitation *Invitation `json:"invitation,omitempty"` // of a login that somebody has invited
+}
+
+// An Invitation says how a login came to hold something. Once it has ended, the login holds nothing.
+type Invitation struct {
+	By        Subject   `json:"by"`
+	At        time.Time `json:"at"`
+	ExpiresAt time.Time `json:"expires_at,omitzero"` // zero: never
+	Waits     string    `json:"waits,omitempty"`     // the code of the refusal that kept it from the person, who had come
+}
+
+// Ended reports whether the invitation is over.
+func (i *Invitation) Ended(now time.Time) bool {
+	return i != nil && !i.ExpiresAt.IsZero() && !now.Before(i.ExpiresAt)
+}
+
+// A Login is an account of a person at an upstream provider. Subject is what the provider never changes and never gives to
+// somebody else; Name is what people call it, and may be another's tomorrow.
+type Login struct {
+	Connector string    `json:"connector"`
+	Subject   string    `json:"subject"`
+	Name      string    `json:"name"`
+	User      UserID    `json:"user"`
+	LinkedAt  time.Time `json:"linked_at"`
+}
+
+// ConnectorEmail is the connector of addresses: the account is the mailbox, and its name the address in lower case.
+const ConnectorEmail = "email"
+
+// Invited returns the subject that an invitation to the account's name is about.
+func (l *Login) Invited() Subject { return LoginNamed(l.Connector, l.Name) }
+
+// LoginNamed returns the subject that whoever has this name at a provider is until the person comes.
+func LoginNamed(connector, name string) Subject {
+	return Subject{Kind: SubjectLogin, ID: connector + "/" + name}
 }
 
 // A CustomRole is a role that an organization made for itself: for nodes of Level at and below Node.

@@ -2,16 +2,32 @@ package store
 
 import (
 	"context"
+	"reflect"
 	"slices"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 )
 
-// assignment is the record at node/subject: the roles held there, and whether the subject is suspended there.
+// assignment is the record at node/subject: the roles held there, whether the subject is suspended there, and of a login how it
+// came to hold them. Version 1 had no invitations.
 type assignment struct {
-	Roles     []iam.RoleID `json:"r,omitempty"`
-	Suspended bool         `json:"s,omitempty"`
+	Roles      []iam.RoleID    `json:"r,omitempty"`
+	Suspended  bool            `json:"s,omitempty"`
+	Invitation *iam.Invitation `json:"i,omitempty"`
 }
+
+// live returns what holds at this moment of an assignment. Whoever reads one reads it through this, so that an invitation that has
+// ended binds nobody and takes no seat, whether or not its record is still there.
+func (a *assignment) live(now func() time.Time) *assignment {
+	if a == nil || a.Invitation != nil && a.Invitation.Ended(now()) {
+		return noAssignment
+	}
+	return a
+}
+
+// noAssignment is what somebody holds who holds nothing. It is shared: read only.
+var noAssignment = &assignment{}
 
 // A Holding says where a subject appears, so that its organizations and groups are found without a search. A client's own
 // organization is not repeated here.
@@ -31,10 +47,40 @@ func (s *Store) Holding(ctx context.Context, sub iam.Subject) (*Holding, error) 
 
 // Assignments lists who holds which roles at a node.
 func (s *Store) Assignments(ctx context.Context, n iam.NodeID, p PageOptions) (Page[iam.Assignment], error) {
-	return list(ctx, s, directoryUnit(), assignments, string(n)+"/", p, func(id string, a *assignment) (iam.Assignment, bool, error) {
-		sub, err := iam.ParseSubject(id)
-		return iam.Assignment{Node: n, Subject: sub, Roles: a.Roles}, len(a.Roles) > 0, err
+	return list(ctx, s, directoryUnit(), assignments, join(string(n), ""), p, func(id string, a *assignment) (iam.Assignment, bool, error) {
+		return s.entry(n, id, a)
 	})
+}
+
+// People lists who holds which roles at a node and is a person: logins, then users.
+func (s *Store) People(ctx context.Context, n iam.NodeID, p PageOptions) (Page[iam.Assignment], error) {
+	if p.After == "" {
+		p.After = string(iam.SubjectLogin) // all other kinds of subject sort before it
+	}
+	return s.Assignments(ctx, n, p)
+}
+
+// Invitations lists the logins that hold roles at a node.
+func (s *Store) Invitations(ctx context.Context, n iam.NodeID, p PageOptions) (Page[iam.Assignment], error) {
+	kind := string(iam.SubjectLogin) + ":"
+	return list(ctx, s, directoryUnit(), assignments, join(string(n), kind), p, func(id string, a *assignment) (iam.Assignment, bool, error) {
+		return s.entry(n, kind+id, a)
+	})
+}
+
+// Suspensions lists the users who are suspended at a node, with the roles that they would hold.
+func (s *Store) Suspensions(ctx context.Context, n iam.NodeID, p PageOptions) (Page[iam.Assignment], error) {
+	kind := string(iam.SubjectUser) + ":"
+	return list(ctx, s, directoryUnit(), assignments, join(string(n), kind), p, func(id string, a *assignment) (iam.Assignment, bool, error) {
+		return iam.Assignment{Node: n, Subject: iam.UserID(id).Subject(), Roles: a.Roles}, a.Suspended, nil
+	})
+}
+
+// entry reads an entry of a list of assignments.
+func (s *Store) entry(n iam.NodeID, subject string, a *assignment) (iam.Assignment, bool, error) {
+	a = a.live(s.now)
+	sub, err := iam.ParseSubject(subject)
+	return iam.Assignment{Node: n, Subject: sub, Roles: a.Roles, Invitation: a.Invitation}, len(a.Roles) > 0, err
 }
 
 // Holding is Store.Holding inside the transaction; the result is the caller's own.
@@ -71,12 +117,12 @@ func (tx *Tx) Assignments(n iam.NodeID) ([]iam.Assignment, error) {
 			if err != nil {
 				return err
 			}
-			roles, err := tx.Roles(n, sub)
+			a, err := tx.Assignment(n, sub)
 			if err != nil {
 				return err
 			}
-			if len(roles) > 0 {
-				out = append(out, iam.Assignment{Node: n, Subject: sub, Roles: roles})
+			if len(a.Roles) > 0 {
+				out = append(out, a)
 			}
 		}
 		return nil
@@ -84,24 +130,37 @@ func (tx *Tx) Assignments(n iam.NodeID) ([]iam.Assignment, error) {
 	return out, err
 }
 
+// Assignment returns what a subject holds at exactly this node: an Assignment without roles when that is nothing.
+func (tx *Tx) Assignment(n iam.NodeID, sub iam.Subject) (iam.Assignment, error) {
+	a, err := tx.assignment(n, sub)
+	return iam.Assignment{Node: n, Subject: sub, Roles: a.Roles, Invitation: a.Invitation}, err
+}
+
+func (tx *Tx) assignment(n iam.NodeID, sub iam.Subject) (*assignment, error) {
+	a, err := read(tx, assignments, assignmentID(n, sub))
+	return a.live(tx.store.now), err
+}
+
 // Suspended reports whether the subject is suspended at exactly this node.
 func (tx *Tx) Suspended(n iam.NodeID, sub iam.Subject) (bool, error) {
-	a, err := read(tx, assignments, assignmentID(n, sub))
-	return a != nil && a.Suspended, err
+	a, err := tx.assignment(n, sub)
+	return a.Suspended, err
 }
 
 // Roles returns the roles assigned to exactly this subject at exactly this node.
 func (tx *Tx) Roles(n iam.NodeID, sub iam.Subject) ([]iam.RoleID, error) {
-	a, err := read(tx, assignments, assignmentID(n, sub))
-	if err != nil || a == nil {
-		return nil, err
-	}
-	return a.Roles, nil
+	a, err := tx.assignment(n, sub)
+	return a.Roles, err
 }
 
 // Assign makes roles what the subject holds at the node: all of it, in the order given. No roles: nothing.
 func (tx *Tx) Assign(n iam.NodeID, sub iam.Subject, roles []iam.RoleID) error {
 	return tx.assign(n, sub, func(a *assignment) { a.Roles = roles })
+}
+
+// Invite makes roles what a login holds at the node, and says how it came to that.
+func (tx *Tx) Invite(n iam.NodeID, login iam.Subject, roles []iam.RoleID, i *iam.Invitation) error {
+	return tx.assign(n, login, func(a *assignment) { a.Roles, a.Invitation = roles, i })
 }
 
 // Suspend takes a subject's access at a node and below away, whatever roles it holds, or gives it back.
@@ -111,16 +170,19 @@ func (tx *Tx) Suspend(n iam.NodeID, sub iam.Subject, suspended bool) error {
 
 func (tx *Tx) assign(n iam.NodeID, sub iam.Subject, change func(*assignment)) error {
 	id := assignmentID(n, sub)
-	a, err := read(tx, assignments, id)
+	before, err := read(tx, assignments, id)
 	if err != nil {
 		return err
 	}
-	if a == nil {
-		a = &assignment{}
+	a := *before.live(tx.store.now)
+	change(&a)
+	if len(a.Roles) == 0 {
+		a.Roles, a.Invitation = nil, nil
 	}
-	before := *a
-	change(a)
-	if before.Suspended == a.Suspended && slices.Equal(before.Roles, a.Roles) {
+	if before == nil {
+		before = noAssignment
+	}
+	if reflect.DeepEqual(before, &a) {
 		return nil
 	}
 	if err := tx.touch(n); err != nil {
@@ -130,10 +192,26 @@ func (tx *Tx) assign(n iam.NodeID, sub iam.Subject, change func(*assignment)) er
 		remove(tx, assignments, id)
 		return tx.hold(n, sub, false)
 	}
-	if err := put(tx, assignments, id, a); err != nil {
+	if err := put(tx, assignments, id, &a); err != nil {
 		return err
 	}
 	return tx.hold(n, sub, true)
+}
+
+// dropEnded removes the records of invitations to a node that have ended: nothing lists them any more, and the node shall go. The
+// caller has read the node.
+func (tx *Tx) dropEnded(n iam.NodeID) error {
+	subjects, err := ids(tx, assignments, join(string(n), string(iam.SubjectLogin)+":"))
+	if err != nil {
+		return err
+	}
+	for _, id := range subjects {
+		login := iam.Subject{Kind: iam.SubjectLogin, ID: id}
+		if err := tx.assign(n, login, func(*assignment) {}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // hold notes in the subject's holding that it appears at the node, or no longer does.

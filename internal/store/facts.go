@@ -41,21 +41,17 @@ func (f *Facts) assigned(n iam.NodeID, sub iam.Subject) *assignment {
 	if err != nil {
 		f.fail(err)
 	}
-	return a
+	return a.live(f.store.now)
 }
 
 // Roles returns the roles assigned to exactly this subject at exactly this node.
 func (f *Facts) Roles(n iam.NodeID, sub iam.Subject) []iam.RoleID {
-	if a := f.assigned(n, sub); a != nil {
-		return a.Roles
-	}
-	return nil
+	return f.assigned(n, sub).Roles
 }
 
 // Suspended reports whether the subject is suspended at exactly this node.
 func (f *Facts) Suspended(n iam.NodeID, sub iam.Subject) bool {
-	a := f.assigned(n, sub)
-	return a != nil && a.Suspended
+	return f.assigned(n, sub).Suspended
 }
 
 // Groups returns the custom groups of a user.
@@ -141,6 +137,25 @@ func (f *Facts) Group(id iam.GroupID) *iam.Group {
 		f.fail(err)
 	}
 	return g
+}
+
+// Disabled reports whether a user or client can act nowhere.
+func (f *Facts) Disabled(sub iam.Subject) bool {
+	switch sub.Kind {
+	case iam.SubjectUser:
+		u, err := f.store.User(f.ctx, iam.UserID(sub.ID))
+		if err != nil {
+			f.fail(err)
+		}
+		return u == nil || u.Disabled
+	case iam.SubjectClient:
+		c, err := f.store.Client(f.ctx, iam.ClientID(sub.ID))
+		if err != nil {
+			f.fail(err)
+		}
+		return c == nil || c.Disabled
+	}
+	return false
 }
 
 // SeatLimit returns how many seats the node has, 0 when that is not limited.

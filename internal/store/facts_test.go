@@ -117,6 +117,7 @@ func TestFactsKeepTheirFirstFault(t *testing.T) {
 		"members":           func(f *store.Facts) any { return f.Members("g_1") },
 		"children":          func(f *store.Facts) any { return len(f.Children("n_holding")) },
 		"seats":             func(f *store.Facts) any { return f.SeatLimit("n_acme") },
+		"disabled":          func(f *store.Facts) any { return f.Disabled(ci) },
 	} {
 		f := s.Facts(t.Context())
 		before := fmt.Sprint(ask(f))

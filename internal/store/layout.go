@@ -42,7 +42,7 @@ var (
 	clientSecrets  = collection[none]{Coll: &kv.Coll{Name: "secretof", Indexed: true}, version: 1}             // keyed hash/client id
 	audiences      = collection[iam.Audience]{Coll: &kv.Coll{Name: "audience"}, version: 1}                    // identifier
 	audienceNames  = collection[ref]{Coll: &kv.Coll{Name: "audname", Indexed: true}, version: 1}               // name
-	assignments    = collection[assignment]{Coll: &kv.Coll{Name: "assign", Indexed: true}, version: 1}         // node/subject
+	assignments    = collection[assignment]{Coll: &kv.Coll{Name: "assign", Indexed: true}, version: 2}         // node/subject
 	debts          = collection[debt]{Coll: &kv.Coll{Name: "debt", Indexed: true}, version: 1}                 // kind:id
 	holdings       = collection[Holding]{Coll: &kv.Coll{Name: "holding"}, version: 1}                          // subject
 	customRoles    = collection[roleSet]{Coll: &kv.Coll{Name: "customrole"}, version: 1}                       // node id
@@ -71,6 +71,13 @@ var (
 	denials = collection[iam.DeniedRequest]{Coll: &kv.Coll{Name: "denied", Ephemeral: true}, version: 1}
 	// scope/minute/request id
 	deniedAt = collection[ref]{Coll: &kv.Coll{Name: "deniedat", Indexed: true, Ephemeral: true}, version: 1}
+)
+
+// The collections of people's accounts at upstream providers.
+var (
+	logins     = collection[iam.Login]{Coll: &kv.Coll{Name: "login"}, version: 1}               // connector/subject
+	loginNames = collection[loginName]{Coll: &kv.Coll{Name: "loginname"}, version: 1}           // connector/name
+	userLogins = collection[none]{Coll: &kv.Coll{Name: "userlogin", Indexed: true}, version: 1} // user/connector/subject
 )
 
 const installationID = "installation"
@@ -109,7 +116,8 @@ func assignmentID(n iam.NodeID, s iam.Subject) string { return join(string(n), s
 var collectionNamed = byName(installations.Coll, signingKeys.Coll, nodes.Coll, nodeNames.Coll, children.Coll, users.Coll, userNames.Coll,
 	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, clientSecrets.Coll, audiences.Coll, audienceNames.Coll,
 	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll, auditLines.Coll, auditHeads.Coll, models.Coll, modelNames.Coll,
-	modelSources.Coll, modelTrees.Coll, migrations.Coll, migrationParts.Coll, reviews.Coll, reviewBlocks.Coll)
+	modelSources.Coll, modelTrees.Coll, migrations.Coll, migrationParts.Coll, reviews.Coll, reviewBlocks.Coll,
+	logins.Coll, loginNames.Coll, userLogins.Coll)
 
 func byName(colls ...*kv.Coll) map[string]*kv.Coll {
 	m := make(map[string]*kv.Coll, len(colls))

@@ -186,6 +186,9 @@ func (tx *Tx) DeleteNode(id iam.NodeID) error {
 	if err != nil {
 		return err
 	}
+	if err := tx.dropEnded(id); err != nil {
+		return err
+	}
 	if what == "" {
 		some, err := anyID(tx, assignments, string(id)+"/")
 		if err != nil {

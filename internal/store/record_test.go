@@ -24,6 +24,7 @@ import (
 // changed: a new shape is a new version with files of its own.
 type golden struct {
 	coll   *kv.Coll
+	now    int                                        // the version that is written
 	check  func(t *testing.T, stored []byte)          // decodes as what it means, and encodes as it is stored
 	random func(t *rapid.T)                           // any value survives
 	decode func(stored []byte) (decoded any, _ error) // nil when it is refused
@@ -31,7 +32,7 @@ type golden struct {
 
 func newGolden[T any](c collection[T], means T) golden {
 	return golden{
-		coll: c.Coll,
+		coll: c.Coll, now: c.version,
 		check: func(t *testing.T, stored []byte) {
 			got, err := c.decode("id", stored)
 			if err != nil {
@@ -128,7 +129,12 @@ var goldens = []golden{
 		ResourceServers: []iam.ClientID{"hub-api"}, CreatedAt: at,
 	}),
 	newGolden(audienceNames, ref{ID: "https://hub.example/api"}),
-	newGolden(assignments, assignment{Roles: []iam.RoleID{"writer", "reader"}, Suspended: true}),
+	newGolden(assignments, assignment{Roles: []iam.RoleID{"writer", "reader"}, Suspended: true, Invitation: &iam.Invitation{
+		By: iam.UserID("u_1").Subject(), At: at, ExpiresAt: at.Add(time.Hour), Waits: "seat_limit_reached",
+	}}),
+	newGolden(logins, iam.Login{Connector: "github", Subject: "583231", Name: "octocat", User: "u_1", LinkedAt: at}),
+	newGolden(loginNames, loginName{User: "u_1", Subject: "583231"}),
+	newGolden(userLogins, none{}),
 	newGolden(holdings, Holding{Nodes: []iam.NodeID{"n_1", "n_2"}, Groups: []iam.GroupID{"g_1"}}),
 	newGolden(debts, debt{Kind: iam.RevokedMember, ID: "n_1/u_1"}),
 	newGolden(customRoles, roleSet{Roles: []*iam.CustomRole{
@@ -181,7 +187,7 @@ var goldens = []golden{
 
 func stored(t *testing.T, g golden) []byte {
 	t.Helper()
-	data, err := os.ReadFile(filepath.Join("testdata", "v1", g.coll.Name+".json"))
+	data, err := os.ReadFile(filepath.Join("testdata", fmt.Sprintf("v%d", g.now), g.coll.Name+".json"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -208,6 +214,22 @@ func TestGoldenRecordsDecode(t *testing.T) {
 	}
 }
 
+// What an older release wrote is read as what it meant.
+func TestOlderRecordsDecode(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("testdata", "v1", "assign.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := assignments.decode("id", data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := &assignment{Roles: []iam.RoleID{"writer", "reader"}, Suspended: true}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("assign of version 1 (-means +decoded):\n%s", diff)
+	}
+}
+
 // Any value of any collection is what it was after it was stored.
 func TestRecordsSurviveStorage(t *testing.T) {
 	for _, g := range goldens {
@@ -219,9 +241,11 @@ func TestRecordsSurviveStorage(t *testing.T) {
 func TestUnreadableRecordsAreRefused(t *testing.T) {
 	for _, g := range goldens {
 		good := stored(t, g)
-		newer := bytes.Replace(good, []byte(`{"v":1`), []byte(`{"v":2`), 1)
+		version := fmt.Appendf(nil, `{"v":%d`, g.now)
+		good = bytes.Replace(good, version, []byte(`{"v":1`), 1)
+		newer := bytes.Replace(good, []byte(`{"v":1`), fmt.Appendf(nil, `{"v":%d`, g.now+1), 1)
 		if v, err := g.decode(newer); v != nil || !errors.Is(err, kv.ErrCorrupt) || !strings.Contains(err.Error(), "newer Gatehouse") {
-			t.Errorf("%s of version 2: got %+v, %v, want it refused as a newer one's", g.coll.Name, v, err)
+			t.Errorf("%s of the next version: got %+v, %v, want it refused as a newer one's", g.coll.Name, v, err)
 		}
 		for _, bad := range [][]byte{
 			nil, []byte("{}"), []byte("null"), []byte(`{"v":`), good[1:], good[:len(good)-1], good[:len(good)/2], append(bytes.Clone(good), '}'),

@@ -37,7 +37,7 @@ func (tx *Tx) UserNamed(name string) (*iam.User, error) {
 	return tx.User(iam.UserID(r.ID))
 }
 
-// PutUser creates or changes a user.
+// PutUser creates or changes a user. A verified address is known as the user's from then on.
 func (tx *Tx) PutUser(u *iam.User) error {
 	old, err := tx.User(u.ID)
 	if err != nil {
@@ -50,10 +50,13 @@ func (tx *Tx) PutUser(u *iam.User) error {
 	if err := tx.rename(userNames, from, u.Name, string(u.ID), "user", u.Name); err != nil {
 		return err
 	}
-	return put(tx, users, string(u.ID), u)
+	if err := put(tx, users, string(u.ID), u); err != nil {
+		return err
+	}
+	return tx.nameLogin(iam.ConnectorEmail, u.VerifiedAddress(), &loginName{User: u.ID})
 }
 
-// DeleteUser removes a user who holds nothing and is in no group.
+// DeleteUser removes a user who holds nothing and is in no group, and the links to upstream accounts.
 func (tx *Tx) DeleteUser(id iam.UserID) error {
 	u, err := tx.User(id)
 	if err != nil || u == nil {
@@ -65,6 +68,15 @@ func (tx *Tx) DeleteUser(id iam.UserID) error {
 	}
 	if len(h.Nodes)+len(h.Groups) > 0 {
 		return iam.Refuse(iam.Conflict, "not_empty", "user %q still holds roles or is in groups", u.Name)
+	}
+	accounts, err := tx.Logins(id)
+	if err != nil {
+		return err
+	}
+	for _, l := range accounts {
+		if err := tx.DeleteLogin(l); err != nil {
+			return err
+		}
 	}
 	remove(tx, userNames, u.Name)
 	remove(tx, users, string(id))

@@ -127,7 +127,8 @@ func TestEditsOfRolesEndTokens(t *testing.T) {
 	wa := b.user("wa")
 	check(t, errorOf(wa.CreateRole(ctx, "bank/retail", apiv1.NewRole{ID: "deployer", CustomRoleSpec: apiv1.CustomRoleSpec{Base: "project_viewer", Permissions: []string{"process_view"}}})))
 	check(t, errorOf(b.as("operator").Assign(ctx, "bank/retail/loans", apiv1.Assignment{User: "wu", Role: "deployer"})))
-	alive := func(who string) int { return b.send("GET", "/api/v1/whoami", b.person(who, "bank"), "").status }
+	out := map[string]string{"wu": b.person("wu", "bank"), "pv": b.person("pv", "bank")} // tokens that are out before the edits
+	alive := func(who string) int { return b.send("GET", "/api/v1/whoami", out[who], "").status }
 	for _, who := range []string{"wu", "pv"} {
 		if got := alive(who); got != http.StatusOK {
 			t.Fatalf("%s before: got %d", who, got)

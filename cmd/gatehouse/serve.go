@@ -41,6 +41,7 @@ A store that was never set up is refused with 'run gatehouse init', unless --dev
 			if err != nil {
 				return err
 			}
+			p.tuneCollector()
 			log := newLog(p.err, c.Log)
 			rediskv.LogTo(log)
 			server, err := app.New(cmd.Context(), app.Options{

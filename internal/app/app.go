@@ -61,7 +61,6 @@ type App struct {
 	listener   net.Listener
 	opListener net.Listener
 	welcome    string
-	headroom   []byte // see heapHeadroom; nobody reads it
 
 	background context.Context // of what runs beside the requests
 	stop       context.CancelFunc
@@ -70,7 +69,7 @@ type App struct {
 
 // New opens the store, sets it up if that is asked for, applies the documents given, and wires everything that Run serves.
 func New(ctx context.Context, o Options) (_ *App, err error) {
-	a := &App{options: o, log: o.Log, draining: make(chan struct{}), headroom: make([]byte, heapHeadroom)}
+	a := &App{options: o, log: o.Log, draining: make(chan struct{})}
 	a.background, a.stop = context.WithCancel(context.WithoutCancel(ctx))
 	defer func() {
 		if err != nil {
@@ -339,12 +338,6 @@ func (a *App) Run(ctx context.Context) error {
 	err = errors.Join(err, <-opDone)
 	return errors.Join(err, a.close())
 }
-
-// heapHeadroom is what the collector counts as living beside what lives. A broker with few records holds some MiB, and a collector
-// that ran each time as much was allocated again would run dozens of times a second under load. Nobody touches the memory, so the
-// machine does not give any for it, as long as New takes it first: memory that was used before would be cleared. With a large cache it
-// is too little to matter. GOGC and GOMEMLIMIT stay the operator's.
-const heapHeadroom = 16 << 20
 
 // close ends what runs in the background and closes the store. It may be called with half of New done.
 func (a *App) close() error {

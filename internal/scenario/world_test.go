@@ -3,6 +3,7 @@ package scenario
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -13,7 +14,9 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apptest"
+	"github.com/gatehouse-id/gatehouse/internal/iam"
 )
 
 // A seeded is a folder with a store that holds a table's facts.
@@ -89,7 +92,11 @@ func (tb *table) seed(t *testing.T) *seeded {
 			more[id] = append(more[id], map[string]any{"node": s.paths[a.Node], "role": a.Role})
 		}
 	}
+	doc("User", map[string]any{"name": userName(keeper)}, map[string]any{})
 	for _, n := range tb.Facts.Nodes {
+		for _, role := range tb.unkept(n.ID, n.Level) {
+			at[n.ID] = append(at[n.ID], map[string]any{"user": userName(keeper), "role": role})
+		}
 		metadata, spec := map[string]any{"name": nodeName(n.ID)}, map[string]any{"level": n.Level, "assignments": at[n.ID]}
 		if n.Parent != "" {
 			metadata["parent"] = s.paths[n.Parent]
@@ -124,6 +131,7 @@ func (tb *table) seed(t *testing.T) *seeded {
 					break
 				}
 			}
+			home[id] = org
 		}
 		spec := map[string]any{
 			"clientId": id, "audiences": []string{api, issuer + "/api/v1"}, "secrets": []map[string]any{{"name": "s", "value": machineSecret}}, "assignments": []any{},
@@ -145,15 +153,47 @@ func (tb *table) seed(t *testing.T) *seeded {
 		}
 		fmt.Fprintf(&text, "---\n%s\n", line)
 	}
-	b := apptest.Start(t, apptest.Data(s.dir), apptest.Set("issuer", issuer), apptest.Apply(apptest.File(t, "facts.yaml", text.String())))
+	b, err := apptest.TryStart(t, apptest.Data(s.dir), apptest.Set("issuer", issuer), apptest.Apply(apptest.File(t, "facts.yaml", text.String())))
+	if err != nil {
+		var refusal *iam.Error
+		if errors.As(err, &refusal) { // its fields say what each document got wrong
+			t.Log(refusal.Fields)
+		}
+		t.Fatal(err)
+	}
 	w := &world{t: t, Broker: b, seeded: s}
 	for _, f := range tb.Facts.Suspended {
 		if a := w.call("operator", "POST", "/nodes/"+w.node(f.Node)+"/members/"+w.name(f.User)+"/suspend", nil); a.Status >= 300 {
 			t.Fatalf("suspend %s: %s", f.User, a)
 		}
 	}
+	for id := range clients {
+		if len(more[id]) == 0 { // a new client holds the role for those who join; this one holds nothing yet
+			w.removeAll("operator", act{To: "client:" + id, On: home[id]})
+		}
+	}
 	b.Stop()
 	return s
+}
+
+// keeper holds what a node must have a holder of, where a table's facts name none: no such node can be made.
+const keeper = "keeper"
+
+// unkept returns the roles of a level that somebody must hold and nobody does at a node of the facts.
+func (tb *table) unkept(node, level string) (out []string) {
+	m, ok := access.Preset(tb.Model)
+	if !ok {
+		return nil
+	}
+	for _, r := range m.Level(iam.Level(level)).Roles {
+		held := slices.ContainsFunc(tb.Facts.Assignments, func(a struct{ Node, Role, To string }) bool {
+			return a.Node == node && a.Role == string(r.ID)
+		})
+		if r.Min > 0 && !held {
+			out = append(out, string(r.ID))
+		}
+	}
+	return out
 }
 
 // customBase is what the custom roles of the tables were copied from.

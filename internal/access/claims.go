@@ -15,7 +15,10 @@ type Request struct {
 	Name         string       // the user's handle or the client's name: a source of the model's extra claims
 	Organization iam.NodeID   // the one organization that the token speaks for
 	Nodes        []iam.NodeID // asked by name in authorization_details; one that could not be resolved is asked as ""
-	Entitlements bool         // scope entitlements
+	// Home is the node below the organization that the subject belongs to, "" for none. It is answered as if it had been asked by
+	// name, when no node is and the subject holds something there.
+	Home         iam.NodeID
+	Entitlements bool // scope entitlements
 }
 
 // Claims is what a token says about its subject in one organization.
@@ -23,7 +26,7 @@ type Claims struct {
 	Organization *iam.Node
 	Roles        []iam.RoleID     // at the organization and above, in file order; never nil
 	Groups       []string         // of the organization and below, sorted; nil for clients
-	Details      []Detail         // one per node asked, in the order asked
+	Details      []Detail         // one per node asked, in the order asked, or the subject's home
 	Entitlements []iam.Permission // at the organization, when asked for; then never nil
 	Extra        []Claim          // the model's own, in file order
 }
@@ -67,6 +70,12 @@ func (m *Model) Claims(f Facts, q Request) (Claims, error) {
 		}
 		held = held || own
 		if !slices.ContainsFunc(c.Details, func(o Detail) bool { return o.Node.ID == d.Node.ID }) {
+			c.Details = append(c.Details, d)
+		}
+	}
+	if q.Home != "" && len(q.Nodes) == 0 {
+		if d, own, err := m.detail(f, q.Subject, c.Organization, q.Home); err == nil { // nobody asked, so nothing is refused
+			held = held || own
 			c.Details = append(c.Details, d)
 		}
 	}

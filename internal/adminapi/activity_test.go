@@ -26,16 +26,19 @@ func TestFailedAuthenticationsAreForThoseWhoMayReadTheAuditLog(t *testing.T) {
 	check(t, err)
 	rival, err := b.store.Organization(ctx, "rival")
 	check(t, err)
+	wks, err := b.store.NodeNamed(ctx, acme.ID, "wks")
+	check(t, err)
 	r := activity.New(b.store, "r_a", time.Now, slog.New(slog.DiscardHandler))
 	r.Failed(&iam.Client{ID: "ci", Organization: acme.ID}, "192.0.2.1")
 	r.Failed(&iam.Client{ID: "other", Organization: rival.ID}, "192.0.2.1")
+	r.Failed(&iam.Client{ID: "at-wks", Organization: wks.ID}, "192.0.2.1")
 	r.Failed(nil, "192.0.2.1")
 	check(t, r.Flush(ctx))
 
 	const path = "/api/v1/organizations/acme/activity"
 	for _, by := range []string{b.person("boss", "acme"), "operator", "auditor"} {
-		if a := b.send("GET", path, by, ""); a.status != 200 || !strings.Contains(a.body, "client:ci") || strings.Contains(a.body, "client:other") || strings.Contains(a.body, "unknown") {
-			t.Errorf("%s: got %d %s, want what is of acme", by, a.status, a.body)
+		if a := b.send("GET", path, by, ""); a.status != 200 || !strings.Contains(a.body, "client:ci") || !strings.Contains(a.body, "client:at-wks") || strings.Contains(a.body, "client:other") || strings.Contains(a.body, "unknown") {
+			t.Errorf("%s: got %d %s, want what is of acme and its projects", by, a.status, a.body)
 		}
 	}
 	if a := b.send("GET", strings.Replace(path, "acme", "rival", 1), b.person("gus", "rival"), ""); a.status != 403 || a.code() != "forbidden" {

@@ -338,3 +338,18 @@ func TestOwnersEndClientsWhole(t *testing.T) {
 		}
 	}
 }
+
+// The token of a project's client speaks for the project's organization: with it the API shows that organization and nothing of others.
+func TestClientOfAProjectSeesItsOrganizationAlone(t *testing.T) {
+	b := startNeighbours(t)
+	check(t, errorOf(b.as("operator").CreateClient(t.Context(), apiv1.NewClient{Name: "gh", Organization: "tests/web", ClientSpec: apiv1.ClientSpec{
+		ClientID: "gh", Role: "uploader", Audiences: []string{"http://127.0.0.1:8080/api/v1"},
+		Assignments: []apiv1.ClientAssignment{{Node: "acme", Role: "writer"}},
+	}})))
+	if a := b.send("GET", "/api/v1/nodes/tests:web", "gh", ""); a.status != 200 {
+		t.Errorf("its project: got %d %s", a.status, a.body)
+	}
+	none := b.send("GET", "/api/v1/nodes/tests:nothing", "gh", "")
+	sameRefusal(t, "a project that it holds nothing at", b.send("GET", "/api/v1/nodes/tests:lib", "gh", ""), none, "tests:lib", "tests/lib", "tests:nothing", "tests/nothing")
+	sameRefusal(t, "an organization that its token does not speak for", b.send("GET", "/api/v1/nodes/acme", "gh", ""), b.send("GET", "/api/v1/nodes/nowhere", "gh", ""), "acme", "nowhere")
+}

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/gatehouse-id/gatehouse/internal/access"
+	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/apptest"
 )
 
@@ -46,6 +47,14 @@ spec:
   grantTypes: [client_credentials]
   assignments: [{node: tools/web, role: uploader}]
   secrets: [{name: ci, value: ghweb-secret-0123456789abcdef0123456789}]
+`
+
+// homes is a client of the project web itself.
+const homes = `
+---
+kind: Client
+metadata: {name: atweb, organization: tools/web}
+spec: {clientId: atweb, grantTypes: [client_credentials], role: uploader, secrets: [{name: ci, value: ghweb-secret-0123456789abcdef0123456789}]}
 `
 
 const ghwebSecret = "ghweb-secret-0123456789abcdef0123456789"
@@ -100,6 +109,83 @@ func TestNodesAskedByNameAreInTheTokenAndTheAnswer(t *testing.T) {
 	if diff := cmp.Diff(want, byID.JSON(t)["authorization_details"]); diff != "" {
 		t.Errorf("by id (-want +got):\n%s", diff)
 	}
+}
+
+// A client of a project is told what it holds there without asking by name, and its token speaks for the project's organization: what
+// a CI job gets from one plain request (scenario 97). Whatever it asks by name is answered instead.
+func TestClientOfAProjectGetsItsProject(t *testing.T) {
+	b := start(t, apptest.Apply(apptest.File(t, "projects.yaml", projects+homes)))
+	ask := func(form ...string) apptest.Answer {
+		return b.Post("/oauth/token", append([]string{"grant_type", "client_credentials", "client_id", "atweb", "client_secret", ghwebSecret}, form...)...)
+	}
+	a := ask()
+	if a.Status != http.StatusOK {
+		t.Fatalf("got %s", a)
+	}
+	tools, err := b.API().GetNode(t.Context(), "tools")
+	if err != nil {
+		t.Fatal(err)
+	}
+	web, err := b.API().GetNode(t.Context(), "tools:web")
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := a.JSON(t)["access_token"].(string)
+	claims := part(t, raw, 1)
+	m, _ := access.Preset("flakiness")
+	var actions []any
+	for _, p := range m.RolePermissions("uploader") {
+		actions = append(actions, string(p))
+	}
+	want := []any{map[string]any{"type": "project", "identifier": "web", "privileges": []any{"uploader"}, "actions": actions}}
+	if diff := cmp.Diff(want, claims["authorization_details"]); diff != "" {
+		t.Errorf("claim (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, a.JSON(t)["authorization_details"]); diff != "" {
+		t.Errorf("answer (-want +got):\n%s", diff)
+	}
+	if claims["org_id"] != tools.ID || claims["org_name"] != "tools" || len(claims["roles"].([]any)) != 0 {
+		t.Errorf("got %v, want org_id of tools and no role there", claims)
+	}
+	for name, a := range map[string]apptest.Answer{
+		"the organization named":   ask("organization", "tools"),
+		"its project named":        ask("authorization_details", `[{"type":"project","identifier":"web"}]`),
+		"its project named, by id": ask("authorization_details", fmt.Sprintf(`[{"type":"project","identifier":%q}]`, web.ID)),
+		"all of it named":          ask("organization", tools.ID, "authorization_details", `[{"type":"project","identifier":"web"}]`),
+	} {
+		if a.Status != http.StatusOK {
+			t.Errorf("%s: got %s", name, a)
+		} else if diff := cmp.Diff(want, a.JSON(t)["authorization_details"]); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+	wantError(t, ask("organization", "elsewhere"), http.StatusBadRequest, "access_denied")
+	wantError(t, ask("authorization_details", `[{"type":"project","identifier":"hidden"}]`), http.StatusBadRequest, "invalid_authorization_details")
+
+	// The token ends with its organization's tokens, and with what the client holds at its project.
+	active := func(raw string) bool {
+		return b.Post("/oauth/introspect", "client_id", "atweb", "client_secret", ghwebSecret, "token", raw).JSON(t)["active"] == true
+	}
+	if !active(raw) {
+		t.Fatal("a new token is not active")
+	}
+	if _, err := b.API().Revoke(t.Context(), apiv1.NewRevocation{Kind: "organization", ID: tools.ID}); err != nil {
+		t.Fatal(err)
+	}
+	if active(raw) {
+		t.Error("the tokens of the organization were ended: this one is active")
+	}
+	raw = ask().JSON(t)["access_token"].(string)
+	if !active(raw) {
+		t.Error("a token from after the mark is not active")
+	}
+	if err := b.API().Unassign(t.Context(), "tools/web", apiv1.Assignment{Client: "atweb", Role: "uploader"}); err != nil {
+		t.Fatal(err)
+	}
+	if active(raw) {
+		t.Error("the client lost its role: its token is active")
+	}
+	wantError(t, ask(), http.StatusBadRequest, "access_denied")
 }
 
 // Nobody learns from a refusal whether a node exists: one that does not, one that is hidden, one of another organization and one

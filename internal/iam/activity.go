@@ -4,7 +4,7 @@ import "time"
 
 // FailedAuthentications counts what failed for one subject, from one network, in one minute.
 type FailedAuthentications struct {
-	Organization NodeID    `json:"organization,omitempty"` // of the subject; "": it belongs to none
+	Organization NodeID    `json:"organization,omitempty"` // of the subject, or the node that it belongs to; "": it belongs to none
 	Subject      string    `json:"subject"`                // as Subject.String writes it, SubjectUnknown or SubjectOther
 	Network      string    `json:"network,omitempty"`      // an IPv4 address or a /64 of IPv6; "": one of too many
 	Minute       time.Time `json:"minute"`
@@ -37,7 +37,7 @@ type DeniedRequest struct {
 	RequestID string     `json:"request_id"`
 	At        time.Time  `json:"at"`
 	Client    ClientID   `json:"client"`
-	Home      NodeID     `json:"home,omitempty"` // the organization that the client belongs to
+	Home      NodeID     `json:"home,omitempty"` // the organization that the client belongs to, or its node
 	Subject   Subject    `json:"subject"`        // whom the token would have spoken for
 	Grant     GrantType  `json:"grant,omitempty"`
 	Asked     TokenAsked `json:"asked"`

@@ -31,10 +31,26 @@ type use struct {
 // PutFailures writes counts of a replica. A count replaces the one that the same replica wrote for the same subject, network and
 // minute; those of several replicas add up when they are read.
 func (s *Store) PutFailures(ctx context.Context, replica string, list []iam.FailedAuthentications) error {
-	return putActivity(ctx, s, list, func(f *iam.FailedAuthentications) ([]kv.Put, error) {
-		value, err := failures.encode(f)
-		return []kv.Put{{Key: failures.key(failureID(f, replica)), Value: value, ExpiresAt: f.Minute.Add(FailuresKept)}}, err
+	return putActivity(ctx, s, list, func(counted *iam.FailedAuthentications) (_ []kv.Put, err error) {
+		f := *counted // the caller's stays as it is
+		if f.Organization, err = s.organizationAt(ctx, f.Organization); err != nil {
+			return nil, err
+		}
+		value, err := failures.encode(&f)
+		return []kv.Put{{Key: failures.key(failureID(&f, replica)), Value: value, ExpiresAt: f.Minute.Add(FailuresKept)}}, err
 	})
+}
+
+// organizationAt returns the organization at a node or above it, to whose owners the activity of the node's clients is told; where
+// there is none, the node.
+func (s *Store) organizationAt(ctx context.Context, n iam.NodeID) (iam.NodeID, error) {
+	path, err := s.Path(ctx, n)
+	for _, above := range path {
+		if above.Level == iam.LevelOrganization {
+			return above.ID, nil
+		}
+	}
+	return n, err
 }
 
 // PutDenied writes refused token requests. Of two with one request id, which a client chooses, the first stands.
@@ -54,10 +70,14 @@ func (s *Store) PutDenied(ctx context.Context, list []iam.DeniedRequest) error {
 		}
 		fresh := make([]iam.DeniedRequest, 0, len(part))
 		for _, d := range part {
-			if !taken[d.RequestID] {
-				taken[d.RequestID] = true
-				fresh = append(fresh, d)
+			if taken[d.RequestID] {
+				continue
 			}
+			taken[d.RequestID] = true
+			if d.Home, err = s.organizationAt(ctx, d.Home); err != nil {
+				return err
+			}
+			fresh = append(fresh, d)
 		}
 		err = putActivity(ctx, s, fresh, func(d *iam.DeniedRequest) ([]kv.Put, error) {
 			value, err := denials.encode(d)

@@ -1,6 +1,7 @@
 package token
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -168,7 +169,8 @@ func isOfType(m *access.Model, n *iam.Node, typ string) bool {
 	return string(n.Level) == typ && (n.Kind == "" || level == nil || !slices.Contains(level.Kinds, typ))
 }
 
-// details turns the model's answer into the claim, each element with the type that was asked.
+// details turns the model's answer into the claim, each element with the type that was asked. What nobody asked has the node's kind
+// or, where the model has none, its level.
 func (p *Policy) details(ctx context.Context, org iam.NodeID, asked []DetailRequest, nodes []iam.NodeID, granted []access.Detail) ([]Detail, error) {
 	if len(granted) == 0 {
 		return nil, nil
@@ -188,10 +190,11 @@ func (p *Policy) details(ctx context.Context, org iam.NodeID, asked []DetailRequ
 				}
 			}
 		}
-		out = append(out, Detail{
-			Type: asked[slices.Index(nodes, g.Node.ID)].Type, Identifier: strings.Join(names, "/"),
-			Privileges: g.Roles, Actions: g.Permissions,
-		})
+		typ := cmp.Or(g.Node.Kind, string(g.Node.Level))
+		if i := slices.Index(nodes, g.Node.ID); i >= 0 {
+			typ = asked[i].Type
+		}
+		out = append(out, Detail{Type: typ, Identifier: strings.Join(names, "/"), Privileges: g.Roles, Actions: g.Permissions})
 	}
 	return out, nil
 }

@@ -43,7 +43,13 @@ func (p *Policy) organization(ctx context.Context, a *Authorization, r *Request)
 		if err != nil {
 			return err
 		}
-		if only != "" {
+		may := only != ""
+		if may {
+			if may, err = p.mayServe(ctx, r, only); err != nil {
+				return err
+			}
+		}
+		if may {
 			if err := p.speaksFor(ctx, a, r, only); iam.CodeOf(err) != access.CodeAccessDenied {
 				return err
 			}
@@ -58,20 +64,65 @@ func (p *Policy) organization(ctx context.Context, a *Authorization, r *Request)
 	return nil
 }
 
-// named returns the organization that was asked for, or else the client's own, "" for neither. A client of an organization sees
-// people as members of that one only: nobody's token for another organization gets into its hands.
+// named returns the organization that was asked for, or else the client's own, "" for neither.
 func (p *Policy) named(ctx context.Context, r *Request) (iam.NodeID, error) {
 	if r.Organization == "" {
-		return r.Client.Organization, nil
+		return p.own(ctx, r)
 	}
 	org, err := p.Directory.Organization(ctx, r.Organization)
 	if err != nil {
 		return "", err
 	}
-	if org == nil || r.Person != nil && r.Client.Organization != "" && r.Client.Organization != org.ID {
+	if org == nil {
 		return "", r.refuseOrganization()
 	}
-	return org.ID, nil
+	may, err := p.mayServe(ctx, r, org.ID)
+	if err == nil && !may {
+		err = r.refuseOrganization()
+	}
+	return org.ID, err
+}
+
+// own returns the organization that the client belongs to: the one at its node or above it. A client of the platform, or of a node
+// above organizations, belongs to none.
+func (p *Policy) own(ctx context.Context, r *Request) (iam.NodeID, error) {
+	if r.Client.Organization == "" {
+		return "", nil
+	}
+	path, err := p.Directory.Path(ctx, r.Client.Organization)
+	if err != nil {
+		return "", err
+	}
+	if len(path) == 0 || disabled(path) {
+		return "", r.refuseOrganization()
+	}
+	return organizationOf(path), nil
+}
+
+// organizationOf returns the organization on the path to a node, "" when there is none.
+func organizationOf(path []*iam.Node) iam.NodeID {
+	for _, n := range path {
+		if n.Level == iam.LevelOrganization {
+			return n.ID
+		}
+	}
+	return ""
+}
+
+// mayServe reports whether the client may get a token for an organization on behalf of whom it asks. One that belongs to a node
+// sees people as members of the organization at it or above it, or of those below it: nobody's token for another organization gets
+// into its hands. For itself it works wherever it is assigned something.
+func (p *Policy) mayServe(ctx context.Context, r *Request, org iam.NodeID) (bool, error) {
+	home := r.Client.Organization
+	if r.Person == nil || home == "" || home == org {
+		return true, nil
+	}
+	path, err := p.Directory.Path(ctx, home)
+	if err != nil || organizationOf(path) == org {
+		return err == nil, err
+	}
+	path, err = p.Directory.Path(ctx, org)
+	return slices.ContainsFunc(path, func(n *iam.Node) bool { return n.ID == home }), err
 }
 
 // onlyMembership returns the one organization that a person is assigned something in, himself or by a group, "" when there are
@@ -147,6 +198,7 @@ func (p *Policy) speaksFor(ctx context.Context, a *Authorization, r *Request, id
 		Name:         r.name(),
 		Organization: id,
 		Nodes:        nodes,
+		Home:         r.home(id),
 		Entitlements: slices.Contains(a.Scopes, ScopeEntitlements),
 	})
 	if fault := facts.Err(); fault != nil {

@@ -181,6 +181,42 @@ func TestPersonsTokensAreRefused(t *testing.T) {
 	}
 }
 
+// A client of a node below an organization sees people as members of that organization, one of a node above organizations as members
+// of those: by no name and by no membership do they get anybody's token for another.
+func TestClientsOfNodesSeePeopleOfTheirTreeAlone(t *testing.T) {
+	p := newPeople(t)
+	p.node("dep", "", "deployment", "flakiness")
+	p.node("fl", "dep", iam.LevelOrganization, "")
+	p.node("web", "fl", "project", "")
+	p.node("fh", "", iam.LevelOrganization, "floxhub")
+	p.give("fl", "u_ada", "admin")
+	p.give("fh", "u_ada", "writer")
+	p.give("fl", "u_mel", "member")
+	p.give("fh", "u_cara", "reader")
+	project := &iam.Client{ID: "project", Organization: "n_web", Audiences: []string{hub}}
+	deployment := &iam.Client{ID: "deployment", Organization: "n_dep", Audiences: []string{hub}}
+	for _, c := range []struct {
+		client    *iam.Client
+		user      iam.UserID
+		org, want string // "": for none
+	}{
+		{project, "u_ada", "", "fl"}, {project, "u_ada", "fl", "fl"}, {project, "u_ada", "fh", "access_denied"}, {project, "u_cara", "", "access_denied"},
+		{deployment, "u_mel", "", "fl"}, {deployment, "u_ada", "fl", "fl"}, {deployment, "u_ada", "fh", "access_denied"}, {deployment, "u_cara", "", ""},
+	} {
+		a, err := p.ask(c.client, c.user, c.org)
+		got := iam.CodeOf(err)
+		if err == nil && a.Organization != nil {
+			got = a.Organization.Name
+		}
+		if got != c.want {
+			t.Errorf("%s for %s in %q: got %q (%v), want %q", c.client.ID, c.user, c.org, got, err, c.want)
+		}
+		if err == nil && len(a.Details) > 0 {
+			t.Errorf("%s for %s: a person's token speaks for %v, which nobody named", c.client.ID, c.user, a.Details)
+		}
+	}
+}
+
 // After the tokens of a person, a member or a session were ended, a new one holds: its iat is behind the mark, and never further
 // ahead than two seconds.
 func TestNewTokensOfAPersonOutliveTheMarks(t *testing.T) {

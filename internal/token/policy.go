@@ -62,6 +62,15 @@ func (r *Request) Subject() iam.Subject {
 	return r.Client.ID.Subject()
 }
 
+// home is the node below an organization that the subject belongs to, "" for none: a client of a project is told what it holds there
+// without asking by name.
+func (r *Request) home(org iam.NodeID) iam.NodeID {
+	if r.Person != nil || r.Client.Organization == org {
+		return ""
+	}
+	return r.Client.Organization
+}
+
 // name is what people call the subject.
 func (r *Request) name() string {
 	if r.Person != nil {

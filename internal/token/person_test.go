@@ -204,8 +204,11 @@ func TestClientsOfNodesSeePeopleOfTheirTreeAlone(t *testing.T) {
 		{deployment, "u_mel", "", "fl"}, {deployment, "u_ada", "fl", "fl"}, {deployment, "u_ada", "fh", "access_denied"}, {deployment, "u_cara", "", ""},
 	} {
 		a, err := p.ask(c.client, c.user, c.org)
-		got := iam.CodeOf(err)
-		if err == nil && a.Organization != nil {
+		got := ""
+		switch {
+		case err != nil:
+			got = iam.CodeOf(err)
+		case a.Organization != nil:
 			got = a.Organization.Name
 		}
 		if got != c.want {

@@ -25,7 +25,10 @@ import (
 )
 
 // remoteVariables are the environment of the verbs that talk to a server.
-var remoteVariables = []string{"GATEHOUSE_SERVER", "GATEHOUSE_CLIENT_ID", "GATEHOUSE_CLIENT_SECRET", "GATEHOUSE_CLIENT_SECRET_FILE"}
+var remoteVariables = []string{
+	"GATEHOUSE_SERVER", "GATEHOUSE_CLIENT_ID", "GATEHOUSE_CLIENT_SECRET", "GATEHOUSE_CLIENT_SECRET_FILE",
+	"GATEHOUSE_ACCESS_TOKEN", "GATEHOUSE_ACCESS_TOKEN_FILE",
+}
 
 const (
 	defaultServer = "http://127.0.0.1:8080"
@@ -37,7 +40,7 @@ const (
 
 // A remote is what the flags say about the server and who asks it. The zero value takes everything from the environment.
 type remote struct {
-	server, clientID, secretFile, data string
+	server, clientID, secretFile, accessFile, data string
 }
 
 // addRemote gives a verb, or all verbs of a noun, the flags that name the server and the credentials.
@@ -47,6 +50,7 @@ func addRemote(cmd *cobra.Command) *remote {
 	flags.StringVar(&r.server, "server", "", "address of the server (GATEHOUSE_SERVER; default "+defaultServer+")")
 	flags.StringVar(&r.clientID, "client-id", "", "client to sign in as (GATEHOUSE_CLIENT_ID; default "+operatorID+")")
 	flags.StringVar(&r.secretFile, "client-secret-file", "", "file with its secret, - for standard input (GATEHOUSE_CLIENT_SECRET_FILE, or the secret itself in GATEHOUSE_CLIENT_SECRET)")
+	flags.StringVar(&r.accessFile, "access-token-file", "", "file with an access token to act with instead, - for standard input (GATEHOUSE_ACCESS_TOKEN_FILE, or the token itself in GATEHOUSE_ACCESS_TOKEN)")
 	flags.StringVar(&r.data, "data", defaultData, "folder whose "+operatorFile+" is used for a server on this machine when no secret is given")
 	return r
 }
@@ -54,41 +58,55 @@ func addRemote(cmd *cobra.Command) *remote {
 // A connection is a server that has said who it is, and the credentials for it.
 type connection struct {
 	server string // the address without a slash at its end
+	local  bool   // on this machine
 	issuer string
 	id     string
 	secret secret.Secret
 	http   *http.Client
 }
 
-// connect finds the server and the credentials. Nothing secret has been sent when it returns.
+// connect finds the server and the credentials of a client. Nothing secret has been sent when it returns.
 func (p *program) connect(ctx context.Context, r *remote) (*connection, error) {
-	address := cmp.Or(r.server, p.getenv("GATEHOUSE_SERVER"), defaultServer)
-	server, local, err := parseServer(address)
+	c, err := p.address(r)
+	if err != nil {
+		return nil, err
+	}
+	c.id = cmp.Or(r.clientID, p.getenv("GATEHOUSE_CLIENT_ID"), operatorID)
+	if c.secret, err = p.clientSecret(r, c.id, c.local); err != nil {
+		return nil, err
+	}
+	return c, c.meet(ctx)
+}
+
+// address returns a connection to a server that has not been asked anything.
+func (p *program) address(r *remote) (*connection, error) {
+	server, local, err := parseServer(cmp.Or(r.server, p.getenv("GATEHOUSE_SERVER"), defaultServer))
 	if err != nil {
 		return nil, usage(err)
 	}
-	c := &connection{
+	return &connection{
 		server: server,
-		id:     cmp.Or(r.clientID, p.getenv("GATEHOUSE_CLIENT_ID"), operatorID),
+		local:  local,
 		http: &http.Client{
 			Transport: p.transport,
 			Timeout:   callTimeout,
 			// A redirect would carry the secret or the token to another address.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
-	}
-	if c.secret, err = p.clientSecret(r, c.id, local); err != nil {
-		return nil, err
-	}
+	}, nil
+}
+
+// meet asks the server who it is.
+func (c *connection) meet(ctx context.Context) (err error) {
 	if c.issuer, err = c.discover(ctx); err != nil {
-		return nil, err
+		return err
 	}
 	// RFC 8414 §3.3: what answers under one name must not speak for another. A server on this machine may be reached past the
 	// proxy that has the issuer's name.
-	if c.issuer != server && !local {
-		return nil, &fault{exit: exitRefused, err: fmt.Errorf("the server at %s says that it is %s", server, c.issuer), next: "use --server " + c.issuer + " if that is the one you mean"}
+	if c.issuer != c.server && !c.local {
+		return &fault{exit: exitRefused, err: fmt.Errorf("the server at %s says that it is %s", c.server, c.issuer), next: "use --server " + c.issuer + " if that is the one you mean"}
 	}
-	return c, nil
+	return nil
 }
 
 // parseServer returns the address without a slash at its end and whether it is on this machine. Secrets travel in the clear only
@@ -128,6 +146,25 @@ func (p *program) clientSecret(r *remote, id string, local bool) (secret.Secret,
 		return p.readSecret(file, secret.MaxLength)
 	}
 	return "", &fault{exit: exitNotSignedIn, err: fmt.Errorf("not signed in: there is no secret for client %q", id)}
+}
+
+// accessToken returns the token that the command line was told to act with, "" for none. A client that is named by a flag comes
+// before a token in the environment.
+func (p *program) accessToken(r *remote) (secret.Secret, error) {
+	file := r.accessFile
+	if file == "" {
+		if r.clientID != "" || r.secretFile != "" {
+			return "", nil
+		}
+		if file = p.getenv("GATEHOUSE_ACCESS_TOKEN_FILE"); file == "" {
+			return secret.Secret(p.getenv("GATEHOUSE_ACCESS_TOKEN")), nil
+		}
+	}
+	value, err := p.readSecret(file, maxToken)
+	if err != nil {
+		return "", &fault{exit: exitNotSignedIn, err: err}
+	}
+	return value, nil
 }
 
 // discover asks the server for its issuer (RFC 8414 §3).
@@ -179,18 +216,29 @@ type tokenRequest struct {
 	scopes       []string
 }
 
-// dial returns the admin API of the server.
+// dial returns the admin API of the server, for the holder of the access token that was given, or for the client.
 func (p *program) dial(ctx context.Context, r *remote) (*apiv1.Client, error) {
-	c, err := p.connect(ctx, r)
+	access, err := p.accessToken(r)
 	if err != nil {
 		return nil, err
 	}
-	tokens := c.tokens(ctx, tokenRequest{audiences: []string{token.AdminAudience(c.issuer)}})
-	return &apiv1.Client{
-		BaseURL:    c.server,
-		HTTPClient: c.http,
-		Token:      func(context.Context) (string, error) { return c.take(tokens) },
-	}, nil
+	if access == "" {
+		c, err := p.connect(ctx, r)
+		if err != nil {
+			return nil, err
+		}
+		tokens := c.tokens(ctx, tokenRequest{audiences: []string{token.AdminAudience(c.issuer)}})
+		return c.api(func(context.Context) (string, error) { return c.take(tokens) }), nil
+	}
+	c, err := p.address(r)
+	if err != nil {
+		return nil, err
+	}
+	return c.api(func(context.Context) (string, error) { return access.Reveal(), nil }), c.meet(ctx)
+}
+
+func (c *connection) api(token func(context.Context) (string, error)) *apiv1.Client {
+	return &apiv1.Client{BaseURL: c.server, HTTPClient: c.http, Token: token}
 }
 
 // token gets an access token (RFC 6749 §4.4).

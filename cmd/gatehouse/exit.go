@@ -138,7 +138,7 @@ func advice(cmd *cobra.Command, exit int, err error) string {
 	case exitUsage:
 		return fmt.Sprintf("see '%s --help'", cmd.CommandPath())
 	case exitNotSignedIn:
-		return "give --client-id and --client-secret-file, or GATEHOUSE_CLIENT_ID and GATEHOUSE_CLIENT_SECRET_FILE"
+		return "give --client-id and --client-secret-file (or GATEHOUSE_CLIENT_ID and GATEHOUSE_CLIENT_SECRET_FILE), or --access-token-file"
 	}
 	return ""
 }

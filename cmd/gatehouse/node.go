@@ -32,7 +32,7 @@ func (p *program) nodeCommand() *cobra.Command {
 	r := addRemote(cmd)
 	node := nodeNoun{noun: "node", arg: "NODE", like: "acme/web", get: (*apiv1.Client).GetNode, create: (*apiv1.Client).CreateNode, end: (*apiv1.Client).DeleteNode}
 	return noun(cmd,
-		p.nodeListCommand(r), p.placeGetCommand(r, node), p.placeCreateCommand(r, node), p.placeUpdateCommand(r, node), p.placeDeleteCommand(r, node),
+		p.nodeListCommand(r), p.placeShowCommand(r, node), p.placeCreateCommand(r, node), p.placeUpdateCommand(r, node), p.placeDeleteCommand(r, node),
 		p.settingCommand(r), p.nodeOperationsCommand(r), p.nodeOperateCommand(r),
 	)
 }
@@ -53,10 +53,10 @@ func (p *program) nodeListCommand(r *remote) *cobra.Command {
 	return list.at(p, r, &parent)
 }
 
-func (p *program) placeGetCommand(r *remote, of nodeNoun) *cobra.Command {
+func (p *program) placeShowCommand(r *remote, of nodeNoun) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "get " + of.arg, Short: "Print one by its path or id", Args: cobra.ExactArgs(1),
-		Example: fmt.Sprintf("  gatehouse %s get %s --output yaml", of.noun, of.like),
+		Use: "show " + of.arg, Short: "Print one by its path or id", Args: cobra.ExactArgs(1), Aliases: []string{"get"},
+		Example: fmt.Sprintf("  gatehouse %s show %s --output yaml", of.noun, of.like),
 	}
 	return reads(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (apiv1.Node, error) {
 		return of.get(api, ctx, args[0])

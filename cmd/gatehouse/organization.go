@@ -26,5 +26,5 @@ func (p *program) organizationCommand() *cobra.Command {
 		},
 	}
 	org := nodeNoun{noun: "org", arg: "ORG", like: "globex", get: (*apiv1.Client).GetOrganization, create: (*apiv1.Client).CreateOrganization, end: (*apiv1.Client).DeleteOrganization}
-	return noun(cmd, list.command(p, r), p.placeGetCommand(r, org), p.placeCreateCommand(r, org), p.placeUpdateCommand(r, org), p.placeDeleteCommand(r, org))
+	return noun(cmd, list.command(p, r), p.placeShowCommand(r, org), p.placeCreateCommand(r, org), p.placeUpdateCommand(r, org), p.placeDeleteCommand(r, org))
 }

@@ -18,7 +18,7 @@ func (p *program) roleCommand() *cobra.Command {
   gatehouse role create bank/retail deployer --base project_viewer --permission process_view --permission runtime_deploy`,
 	}
 	r := addRemote(cmd)
-	return noun(cmd, p.roleListCommand(r), p.roleGetCommand(r), p.roleCreateCommand(r), p.roleEditCommand(r), p.roleDeleteCommand(r))
+	return noun(cmd, p.roleListCommand(r), p.roleShowCommand(r), p.roleCreateCommand(r), p.roleEditCommand(r), p.roleDeleteCommand(r))
 }
 
 func (p *program) roleListCommand(r *remote) *cobra.Command {
@@ -55,10 +55,10 @@ func assignedBy(r apiv1.Role) string {
 	return r.Assigned
 }
 
-func (p *program) roleGetCommand(r *remote) *cobra.Command {
+func (p *program) roleShowCommand(r *remote) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "get NODE ROLE", Short: "Print a role and what it permits", Args: cobra.ExactArgs(2),
-		Example: "  gatehouse role get bank/retail deployer --output yaml",
+		Use: "show NODE ROLE", Short: "Print a role and what it permits", Args: cobra.ExactArgs(2), Aliases: []string{"get"},
+		Example: "  gatehouse role show bank/retail deployer --output yaml",
 	}
 	return reads(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (apiv1.Role, error) {
 		return api.GetRole(ctx, args[0], args[1])

@@ -88,7 +88,7 @@ func TestDecisionTablesOverHTTP(t *testing.T) {
 	for name, tb := range readTables(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			seeded := tb.seed(t)
+			seeded := facts(t, name)
 			t.Run("questions", func(t *testing.T) {
 				t.Parallel()
 				w := seeded.open(t)

@@ -48,7 +48,7 @@ func userName(id string) string { return "t-" + id }
 // seed starts a broker that applies the facts as configuration documents, and ends it.
 func (tb *table) seed(t *testing.T) *seeded {
 	t.Helper()
-	s := &seeded{table: tb, dir: t.TempDir(), paths: map[string]string{}}
+	s := &seeded{table: tb, dir: folder(t), paths: map[string]string{}}
 	parent := map[string]string{}
 	level := map[string]string{}
 	for _, n := range tb.Facts.Nodes {
@@ -229,13 +229,15 @@ func (tb *table) subjects(kind string) map[string]bool {
 }
 
 // open starts a broker on a copy of the folder.
-func (s *seeded) open(t *testing.T) *world {
+func (s *seeded) open(t *testing.T, options ...apptest.Option) *world {
 	t.Helper()
 	dir := t.TempDir()
 	if err := os.CopyFS(dir, os.DirFS(s.dir)); err != nil {
 		t.Fatal(err)
 	}
-	return &world{t: t, Broker: apptest.Start(t, apptest.Data(dir)), seeded: s}
+	own := *s
+	own.paths = maps.Clone(s.paths)
+	return &world{t: t, Broker: apptest.Start(t, append(options, apptest.Data(dir))...), seeded: &own}
 }
 
 // A world is a broker that holds a table's facts.
@@ -296,6 +298,12 @@ func (w *world) token(who string) string {
 // call calls the admin API below /api/v1, or the decision API with a path that begins with /access/v1.
 func (w *world) call(who, method, path string, body any) apptest.Answer {
 	w.t.Helper()
+	return w.bearer(w.token(who), method, path, body)
+}
+
+// bearer is call with a token, and further headers: name, value, name, value.
+func (w *world) bearer(token, method, path string, body any, headers ...string) apptest.Answer {
+	w.t.Helper()
 	if !strings.HasPrefix(path, "/access/v1/") {
 		path = "/api/v1" + path
 	}
@@ -311,7 +319,10 @@ func (w *world) call(who, method, path string, body any) apptest.Answer {
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	q.Header.Set("Authorization", "Bearer "+w.token(who))
+	q.Header.Set("Authorization", "Bearer "+token)
+	for i := 0; i < len(headers); i += 2 {
+		q.Header.Set(headers[i], headers[i+1])
+	}
 	if body != nil {
 		q.Header.Set("Content-Type", "application/json")
 	}

@@ -215,8 +215,8 @@ func TestMembersOfOtherOrganizationsDoNotExist(t *testing.T) {
 		{alice, "POST", give, `{"client":"other","role":"reader"}`, 400, "unknown_reference"},
 		{alice, "POST", give, `{"client":"gone","role":"reader"}`, 400, "unknown_reference"},
 		{alice, "POST", give, `{"client":"stranger","role":"reader"}`, 400, "unknown_reference"},
-		{alice, "POST", give, `{"group":"` + group.ID + `","role":"reader"}`, 400, "unknown_reference"},
-		{alice, "POST", give, `{"group":"g_aaaaaaaaaaaaaaaa","role":"reader"}`, 400, "unknown_reference"},
+		{alice, "POST", give, `{"group":"` + group.ID + `","role":"reader"}`, 422, "holder_not_allowed"},
+		{alice, "POST", give, `{"group":"g_aaaaaaaaaaaaaaaa","role":"reader"}`, 422, "holder_not_allowed"},
 	})
 }
 

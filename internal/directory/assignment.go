@@ -118,13 +118,13 @@ func (w *work) unassign(n iam.NodeID, sub iam.Subject, role iam.RoleID) error {
 func (w *work) assign(m *access.Model, n iam.NodeID, a apiv1.Assignment) (role iam.RoleID, fresh bool, err error) {
 	sub, err := w.subject(m, n, a)
 	if iam.CodeOf(err) == codeUnknownReference && w.by.Authority == access.ByModel {
-		// Who may not give the role does not learn from the answer who exists.
+		// Who may not give the role does not learn from the answer who exists; that nobody of the kind may hold it, he may know.
 		stranger := iam.Subject{Kind: kindOf(a), ID: "nobody"}
 		forbidden := w.decide(func(r access.Roster) error {
 			_, err := m.Assign(r, w.by.Actor, n, stranger, iam.RoleID(a.Role))
 			return err
 		})
-		if iam.KindOf(forbidden) == iam.Forbidden {
+		if iam.KindOf(forbidden) == iam.Forbidden || iam.CodeOf(forbidden) == access.CodeHolderNotAllowed {
 			return "", false, forbidden
 		}
 	}

@@ -80,7 +80,11 @@ func (tb *table) seed(t *testing.T) *seeded {
 	clients := tb.subjects("client")
 	home := map[string]string{}
 	more := map[string][]map[string]any{}
+	maker := tb.makers()
 	for _, a := range tb.Facts.Assignments {
+		if maker[a.Node] != "" {
+			continue
+		}
 		kind, id, _ := strings.Cut(a.To, ":")
 		switch kind {
 		case "user":
@@ -94,10 +98,17 @@ func (tb *table) seed(t *testing.T) *seeded {
 	}
 	doc("User", map[string]any{"name": userName(keeper)}, map[string]any{})
 	for _, n := range tb.Facts.Nodes {
+		if maker[n.ID] != "" {
+			continue
+		}
 		for _, role := range tb.unkept(n.ID, n.Level) {
 			at[n.ID] = append(at[n.ID], map[string]any{"user": userName(keeper), "role": role})
 		}
-		metadata, spec := map[string]any{"name": nodeName(n.ID)}, map[string]any{"level": n.Level, "assignments": at[n.ID]}
+		kind, metadata, spec := "Node", map[string]any{"name": nodeName(n.ID)}, map[string]any{"level": n.Level, "assignments": at[n.ID]}
+		if n.Level == "organization" {
+			kind = "Organization"
+			delete(spec, "level")
+		}
 		if n.Parent != "" {
 			metadata["parent"] = s.paths[n.Parent]
 		} else {
@@ -109,7 +120,7 @@ func (tb *table) seed(t *testing.T) *seeded {
 		if n.Seats > 0 {
 			spec["seats"] = n.Seats
 		}
-		doc("Node", metadata, spec)
+		doc(kind, metadata, spec)
 	}
 	for _, g := range tb.Facts.Groups {
 		var members []string
@@ -162,10 +173,18 @@ func (tb *table) seed(t *testing.T) *seeded {
 		t.Fatal(err)
 	}
 	w := &world{t: t, Broker: b, seeded: s}
-	for _, f := range tb.Facts.Suspended {
-		if a := w.call("operator", "POST", "/nodes/"+w.node(f.Node)+"/members/"+w.name(f.User)+"/suspend", nil); a.Status >= 300 {
-			t.Fatalf("suspend %s: %s", f.User, a)
+	for _, n := range tb.Facts.Nodes {
+		if maker[n.ID] != "" {
+			w.must(maker[n.ID], "POST", "/nodes/"+w.node(n.Parent)+"/operations/"+making, map[string]any{"name": n.ID})
 		}
+	}
+	for _, a := range tb.Facts.Assignments {
+		if maker[a.Node] != "" && a.Role != made {
+			w.must("operator", "POST", "/nodes/"+w.node(a.Node)+"/assignments", w.assignment(a.To, a.Role))
+		}
+	}
+	for _, f := range tb.Facts.Suspended {
+		w.must("operator", "POST", "/nodes/"+w.node(f.Node)+"/members/"+w.name(f.User)+"/suspend", nil)
 	}
 	for id := range clients {
 		if len(more[id]) == 0 { // a new client holds the role for those who join; this one holds nothing yet
@@ -198,6 +217,23 @@ func (tb *table) unkept(node, level string) (out []string) {
 
 // customBase is what the custom roles of the tables were copied from.
 const customBase = "project_editor"
+
+// A role that nobody gives comes with the operation that makes its node.
+const (
+	made   = "project_owner"
+	making = "create_project"
+)
+
+// makers returns who makes which nodes by an operation. What others hold there comes after that.
+func (tb *table) makers() map[string]string {
+	out := map[string]string{}
+	for _, a := range tb.Facts.Assignments {
+		if a.Role == made {
+			out[a.Node] = a.To
+		}
+	}
+	return out
+}
 
 // subjects returns everybody of a kind whom a table names.
 func (tb *table) subjects(kind string) map[string]bool {
@@ -327,6 +363,19 @@ func (w *world) bearer(token, method, path string, body any, headers ...string) 
 		q.Header.Set("Content-Type", "application/json")
 	}
 	return w.Do(q)
+}
+
+// must is call for what cannot be refused. It returns the answer's body, nil when it has none.
+func (w *world) must(who, method, path string, body any) map[string]any {
+	w.t.Helper()
+	a := w.call(who, method, path, body)
+	if a.Status >= 300 {
+		w.t.Fatalf("%s: %s %s: %s", who, method, path, a)
+	}
+	if a.Body == "" {
+		return nil
+	}
+	return a.JSON(w.t)
 }
 
 // code is the outcome of a change as the tables write it.

@@ -210,7 +210,11 @@ func (p *program) accessWhoCommand(r *remote) *cobra.Command {
 		return out.print(p.out, entries, func() table {
 			t := table{head: []string{"SUBJECT", "ID", "ROLES", "STATE", "WHY"}}
 			for _, e := range entries {
-				t.rows = append(t.rows, []string{strings.TrimSuffix(e.Subject.Type+":"+e.Subject.Name, ":"), e.Subject.ID, strings.Join(e.Roles, ","), stateOf(e.Disabled), counting(e.Reasons)})
+				state := stateOf(e.Disabled)
+				if e.Pending {
+					state = "invited"
+				}
+				t.rows = append(t.rows, []string{strings.TrimSuffix(e.Subject.Type+":"+e.Subject.Name, ":"), e.Subject.ID, strings.Join(e.Roles, " "), state, counting(e.Reasons)})
 			}
 			return t
 		})

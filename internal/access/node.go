@@ -170,7 +170,7 @@ func (m *Model) Operate(r Roster, actor Actor, operation string, n iam.NodeID) (
 		return out, nil
 	}
 	if ro := m.roleOf[op.CreatorGets]; !ro.mayHold(actor.Subject.Kind) {
-		return Outcome{}, refuse(CodeHolderNotAllowed, "role %s, which the maker gets, is not for a %s", ro.ID, actor.Subject.Kind)
+		return Outcome{}, refuse(CodeHolderNotAllowed, "role %s, which the maker gets, is not for a %s: a person who may has to ask", ro.ID, actor.Subject.Kind)
 	}
 	out.Seats, err = m.seat(r, st.ev.path, made, []iam.Subject{actor.Subject})
 	return out, err

@@ -472,6 +472,23 @@ func TestRefusalsAreToldWithinBounds(t *testing.T) {
 	}
 }
 
+// A refusal is about the person whom the path names, in whatever way.
+func TestRefusalsNamePeopleByID(t *testing.T) {
+	b := start(t)
+	b.twoOrganizations()
+	ann, err := b.as("operator").GetUser(t.Context(), "ann")
+	check(t, err)
+	for _, call := range [][]string{{"ann", "operator"}, {ann.ID, "operator"}, {"me", "ann@"}} {
+		if a := b.send("DELETE", "/api/v1/organizations/acme/members/"+call[0], call[1], ""); a.status != 409 {
+			t.Errorf("%s by %s: got %d %s", call[0], call[1], a.status, a.body)
+		}
+		lines := b.lines("operator", "acme", "")
+		if e := lines[len(lines)-1]; e.Outcome != "refused" || e.Subject != "user:"+ann.ID {
+			t.Errorf("%s by %s: got %+v, want a refusal about %s", call[0], call[1], e, ann.ID)
+		}
+	}
+}
+
 // An operator's change inside an organization can be made to need an owner who asked for it, and the log has both.
 func TestOwnersRequest(t *testing.T) {
 	b := start(t)

@@ -57,7 +57,7 @@ func (a *api) refused(ctx context.Context, c *call, vars map[string]string) {
 	if !ok || a.Refusals == nil {
 		return
 	}
-	node, subject, exists := a.touched(ctx, vars)
+	node, subject, exists := a.touched(ctx, c.caller, vars)
 	_, atNode := vars["node"]
 	if absent && !exists && !atNode {
 		return // there is no such thing: nobody was kept from anything
@@ -71,8 +71,9 @@ func (a *api) refused(ctx context.Context, c *call, vars map[string]string) {
 	}
 }
 
-// touched finds what a call was about, whoever may know of it: its node, and itself as kind:id.
-func (a *api) touched(ctx context.Context, vars map[string]string) (node iam.NodeID, subject string, exists bool) {
+// touched finds what a call was about, whoever may know of it: its node, and itself as kind:id. A user has his id there, however the
+// path names him, so that all lines about somebody are found together.
+func (a *api) touched(ctx context.Context, by *caller, vars map[string]string) (node iam.NodeID, subject string, exists bool) {
 	if ref := vars["node"]; ref != "" {
 		id, err := a.Directory.Place(ctx, path(ref))
 		node, exists = id, err == nil && id != ""
@@ -81,6 +82,11 @@ func (a *api) touched(ctx context.Context, vars map[string]string) (node iam.Nod
 		if id := vars[kind]; id != "" {
 			subject = kind + ":" + id
 		}
+	}
+	if ref := vars["user"]; ref == directory.Me {
+		subject = by.subject().String()
+	} else if id, err := a.Directory.UserID(ctx, ref); err == nil && ref != "" {
+		subject = id.Subject().String()
 	}
 	if id := vars["client"]; id != "" && node == "" {
 		if c, err := a.Store.Client(ctx, iam.ClientID(id)); err == nil && c != nil {

@@ -49,6 +49,7 @@ type AccessEntry struct {
 	Subject  AccessSubject  `json:"subject"`
 	Roles    []string       `json:"roles" doc:"The roles held at the node; none, where a role held above it permits what was asked."`
 	Reasons  []AccessReason `json:"reasons"`
+	Pending  bool           `json:"pending,omitempty" doc:"Invited, and has not come: the roles count for nothing until then."`
 	Disabled bool           `json:"disabled,omitempty" doc:"The account is switched off: its roles count for nothing until it is on again."`
 }
 

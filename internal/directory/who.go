@@ -59,7 +59,7 @@ func (q *inquiry) who(in apiv1.WhoQuestion, p store.PageOptions) (out apiv1.Page
 }
 
 func (q *inquiry) entry(h access.Holder) (e apiv1.AccessEntry, err error) {
-	e = apiv1.AccessEntry{Roles: texts(h.Roles), Reasons: []apiv1.AccessReason{}}
+	e = apiv1.AccessEntry{Roles: texts(h.Roles), Reasons: []apiv1.AccessReason{}, Pending: h.Subject.Kind == iam.SubjectLogin}
 	if e.Subject, err = q.name(h.Subject); err != nil {
 		return e, err
 	}

@@ -66,16 +66,16 @@ func (m *Model) ChangeGroup(r Roster, actor Actor, id iam.GroupID) error {
 }
 
 // AddMember decides whether actor may put u into a group: that gives u whatever the group holds, so none of it may exceed the
-// actor where it is held, and it may take seats. The SeatUse of the first payer that it takes a seat of is returned.
-func (m *Model) AddMember(r Roster, actor Actor, id iam.GroupID, u iam.UserID) (SeatUse, error) {
+// actor where it is held, and it may take seats. What is returned says of whom, for each node that the group holds something at.
+func (m *Model) AddMember(r Roster, actor Actor, id iam.GroupID, u iam.UserID) ([]SeatUse, error) {
 	if _, err := m.groupSite(r, actor, id); err != nil {
-		return SeatUse{}, err
+		return nil, err
 	}
-	var use SeatUse
+	var uses []SeatUse
 	for _, n := range r.Nodes(id.Subject()) {
 		st, err := m.approach(r, actor, n)
 		if err != nil {
-			return SeatUse{}, err
+			return nil, err
 		}
 		for _, role := range r.Roles(n, id.Subject()) {
 			g, ok := st.grantable(role)
@@ -83,18 +83,16 @@ func (m *Model) AddMember(r Roster, actor Actor, id iam.GroupID, u iam.UserID) (
 				continue
 			}
 			if err := st.exceedsGrant(g); err != nil {
-				return SeatUse{}, err
+				return nil, err
 			}
 		}
 		taken, err := m.seat(r, st.ev.path, st.level(), []iam.Subject{u.Subject()})
 		if err != nil {
-			return SeatUse{}, err
+			return nil, err
 		}
-		if use.Takes == 0 {
-			use = taken
-		}
+		uses = append(uses, taken)
 	}
-	return use, nil
+	return uses, nil
 }
 
 // RemoveMember decides whether actor may take somebody out of a group.

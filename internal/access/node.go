@@ -86,7 +86,9 @@ func (m *Model) found(st *site, actor Actor, l *level, kind string, first []iam.
 		if l.Exclusive && len(a.Roles) > 1 {
 			return refuse(CodeRoleNotHere, "%s: level %s takes one role per subject", a.Subject, l.ID)
 		}
-		people = append(people, a.Subject)
+		if st != nil {
+			people = append(people, m.peopleOf(st.r, a.Subject)...)
+		}
 		for _, id := range a.Roles {
 			if err := m.mayFound(st, actor, l, a.Subject, id); err != nil {
 				return err

@@ -172,6 +172,9 @@ func (w *work) granted(actor access.Actor, m *access.Model, n iam.NodeID, sub ia
 	if err != nil {
 		return "", nil, false, err
 	}
+	if _, err := w.Path(n); err != nil { // whoever decides: that nobody shuts outsiders out above meanwhile is a condition
+		return "", nil, false, err
+	}
 	holds := slices.Contains(held, role)
 	if holds && actor.Authority != access.ByModel {
 		return role, held, false, nil
@@ -188,6 +191,9 @@ func (w *work) granted(actor access.Actor, m *access.Model, n iam.NodeID, sub ia
 		return "", nil, false, err
 	}
 	if err := w.pinRole(m, n, role); err != nil {
+		return "", nil, false, err
+	}
+	if err := w.takeSeats(p.Seats); err != nil {
 		return "", nil, false, err
 	}
 	return role, p.After.Roles, true, w.endIfLost(p)

@@ -13,6 +13,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/kv"
 	"github.com/gatehouse-id/gatehouse/internal/kv/boltkv"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -32,26 +33,41 @@ type world struct {
 	refuse  error // what Revoke fails with
 }
 
-func newWorld(t *testing.T) *world {
+// embedded opens a store in a file.
+func embedded(t *testing.T) kv.Store {
 	t.Helper()
 	engine, err := boltkv.Open(filepath.Join(t.TempDir(), "gatehouse.db"), boltkv.Options{})
 	check(t, err)
-	st := store.New(engine, store.Options{Lease: 2 * time.Second, Budget: 2 * time.Second, CacheEntries: 1000, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	t.Cleanup(func() { check(t, engine.Close()) })
+	return engine
+}
+
+// serve starts a directory on an engine, as each replica does, that revokes nothing.
+func serve(t *testing.T, engine kv.Store) *directory.Service {
+	t.Helper()
+	st := store.New(engine, store.Options{Lease: 2 * time.Second, Budget: 10 * time.Second, CacheEntries: 1000, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
 		st.Run(ctx, func() { close(ready) })
 	}()
-	t.Cleanup(func() { cancel(); <-done; check(t, engine.Close()) })
+	t.Cleanup(func() { cancel(); <-done })
 	<-ready
 	hasher, err := secret.NewHasher(make([]byte, secret.PepperSize), 0)
 	check(t, err)
-	w := &world{t: t, id: make(map[string]iam.UserID)}
-	w.Service = &directory.Service{
-		Store: st, Secrets: hasher, Algorithms: []keys.Alg{keys.ES256}, Issuer: "https://gatehouse.example", Now: time.Now, Revoke: w.revoke,
-		Models: &directory.Models{Store: st},
+	return &directory.Service{
+		Store: st, Secrets: hasher, Algorithms: []keys.Alg{keys.ES256}, Issuer: "https://gatehouse.example", Now: time.Now,
+		Revoke: func(context.Context, iam.RevocationRef) error { return nil }, Models: &directory.Models{Store: st},
 	}
+}
+
+func newWorld(t *testing.T) *world {
+	t.Helper()
+	ctx := t.Context()
+	w := &world{t: t, id: make(map[string]iam.UserID)}
+	w.Service = serve(t, embedded(t))
+	w.Revoke = w.revoke
 	for _, name := range []string{"alice", "bob", "zed"} {
 		u, err := w.CreateUser(ctx, operator, apiv1.NewUser{Name: name})
 		check(t, err)

@@ -181,11 +181,15 @@ func (w *work) member(g iam.GroupID, u iam.UserID, in bool) error {
 	if err != nil {
 		return err
 	}
-	err = w.decide(func(r access.Roster) error {
-		_, err := m.AddMember(r, w.by.Actor, g, u)
+	var uses []access.SeatUse
+	err = w.decide(func(r access.Roster) (err error) {
+		uses, err = m.AddMember(r, w.by.Actor, g, u)
 		return err
 	})
 	if err != nil {
+		return err
+	}
+	if err := w.takeSeats(uses...); err != nil {
 		return err
 	}
 	return w.SetMember(g, u, true)

@@ -97,7 +97,10 @@ func (s *Service) link(ctx context.Context, by By, user iam.UserID, l *iam.Login
 	}
 	return s.bind(ctx, by, user, l.Invited(), func(w *work) (bool, error) {
 		now, err := w.Tx.Login(l.Connector, l.Subject)
-		return now != nil && now.User == user && now.Name == l.Name, err
+		if err != nil || now == nil || now.User != user || now.Name != l.Name {
+			return false, err
+		}
+		return w.isFirst(l.Connector, l.Name, user)
 	})
 }
 
@@ -138,9 +141,19 @@ func (s *Service) bindAddress(ctx context.Context, by By, u *iam.User) error {
 	}
 	_, err := s.bind(ctx, by, u.ID, iam.LoginNamed(iam.ConnectorEmail, address), func(w *work) (bool, error) {
 		now, err := w.User(u.ID)
-		return now != nil && now.VerifiedAddress() == address, err
+		if err != nil || now == nil || now.VerifiedAddress() != address {
+			return false, err
+		}
+		return w.isFirst(iam.ConnectorEmail, address, u.ID)
 	})
 	return err
+}
+
+// isFirst reports whether a name is known to be nobody else. Whoever takes a name that another has given up, or has the address of
+// another, gets nothing that waits for him.
+func (w *work) isFirst(connector, name string, user iam.UserID) (bool, error) {
+	first, err := w.LoginNamed(connector, name)
+	return first == "" || first == user, err
 }
 
 // bind moves what a login holds to the user that it has turned out to be: for each organization in one transaction, or several

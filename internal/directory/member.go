@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/access"
@@ -213,7 +214,7 @@ func (w *work) setRoles(m *access.Model, n *iam.Node, s iam.Subject, want []iam.
 				return err
 			}
 		}
-		if err := w.endIfLost(p); err != nil {
+		if err := errors.Join(w.takeSeats(p.Seats), w.endIfLost(p)); err != nil {
 			return err
 		}
 		if err := w.Assign(n.ID, s, p.After.Roles); err != nil {

@@ -175,6 +175,13 @@ func (w *work) createNode(parent *iam.Node, name string, level iam.Level, spec *
 			return diff{}, err
 		}
 	}
+	if use, err := w.seatUse(m, n.Parent); err != nil {
+		return diff{}, err
+	} else if use.Limit > 0 && len(holders) > 0 {
+		if err := w.TakeSeat(use.Node); err != nil {
+			return diff{}, err
+		}
+	}
 	for _, a := range holders {
 		if err := w.Assign(n.ID, a.Subject, a.Roles); err != nil {
 			return diff{}, err

@@ -73,6 +73,9 @@ func (s *Service) Operate(ctx context.Context, by By, ref, operation string, o a
 		if err := w.PutNode(n); err != nil {
 			return err
 		}
+		if err := w.takeSeats(done.Seats); err != nil {
+			return err
+		}
 		if done.CreatorGets != "" {
 			if err := w.Assign(n.ID, w.by.Subject, []iam.RoleID{done.CreatorGets}); err != nil {
 				return err

@@ -105,6 +105,20 @@ func seatOrder(a, b string) int {
 	return strings.Compare(a, b)
 }
 
+// takeSeats writes down that a change takes seats where they are limited: what was counted all over the node that pays for them is a
+// condition of the change, and of no other one at the same time.
+func (w *work) takeSeats(uses ...access.SeatUse) error {
+	for _, use := range uses {
+		if use.Limit == 0 || use.Takes == 0 {
+			continue
+		}
+		if err := w.TakeSeat(use.Node); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (w *work) seatUse(m *access.Model, n iam.NodeID) (use access.SeatUse, err error) {
 	err = w.decide(func(r access.Roster) error { use = m.Seats(r, n); return nil })
 	return use, err

@@ -220,6 +220,10 @@ func (tx *Tx) DeleteNode(id iam.NodeID) error {
 	return tx.follow(n, false)
 }
 
+// TakeSeat says that somebody below a node takes one of its seats. The node has a new version with it, so that of two who take
+// the last seat at two places the second counts again.
+func (tx *Tx) TakeSeat(payer iam.NodeID) error { return tx.touch(payer) }
+
 // touch gives a node a new version because something below it changes, so that two changes below one node never pass each
 // other unseen: what a transaction counted there is still true when it commits. It refuses an unknown node.
 func (tx *Tx) touch(id iam.NodeID) error {

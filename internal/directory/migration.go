@@ -226,10 +226,9 @@ func (w *work) showItem(paths map[iam.NodeID]string, i int, it store.MigrationIt
 	if it.Node == "" {
 		return out, nil
 	}
-	path, ok := paths[it.Node]
-	if !ok {
-		var err error
-		if path, err = w.pathOf(it.Node); err != nil {
+	if _, known := paths[it.Node]; !known {
+		path, err := w.pathOf(it.Node)
+		if err != nil {
 			return out, err
 		}
 		paths[it.Node] = cmp.Or(path, string(it.Node))

@@ -77,18 +77,6 @@ func (w *work) knownPage(p store.PageOptions, read func(store.PageOptions) (stor
 	}
 }
 
-// nodeID resolves an id or a path for somebody with a platform role.
-func (s *Service) nodeID(ctx context.Context, ref string) (id iam.NodeID, err error) {
-	err = s.view(ctx, func(w *work) error {
-		n, err := w.node(ref)
-		if err == nil {
-			id = n.ID
-		}
-		return err
-	})
-	return id, err
-}
-
 // maxFirst is how many assignments a new node may bring, so that they are one transaction with it.
 const maxFirst = 6
 

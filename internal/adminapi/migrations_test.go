@@ -50,6 +50,27 @@ func held(t *testing.T, api *apiv1.Client) (n int) {
 	return n
 }
 
+// Who held a role elsewhere and has not come is invited, as by hand: by whoever applies the plan, and with an end.
+func TestMigrationsInviteWhoHasNotCome(t *testing.T) {
+	b := start(t)
+	migrants(t, b)
+	ada := b.as(b.person("ada", "bank"))
+	m, err := ada.PlanMigration(t.Context(), "bank", apiv1.NewMigration{Source: "flowx-4", Holders: []apiv1.MigrationHolder{
+		{Login: &apiv1.Login{Connector: "github", Name: "gus"}, Role: "FLOWX_UI_DESIGNER", Where: "bank/loans"},
+	}})
+	check(t, err)
+	m, err = ada.ApplyMigration(t.Context(), "bank", m.ID)
+	check(t, err)
+	if got := states(m); !slices.Equal(got, []string{"applied"}) {
+		t.Fatalf("got states %q, want applied", got)
+	}
+	invited, err := ada.ListInvitations(t.Context(), "bank/loans", apiv1.PageOptions{})
+	check(t, err)
+	if len(invited.Items) != 1 || invited.Items[0].InvitedBy != "ada" || invited.Items[0].ExpiresAt.IsZero() {
+		t.Errorf("got invitations %+v, want one by ada with an end", invited.Items)
+	}
+}
+
 // A plan proposes what the model says, asks for the node and the choice, leaves roles of one's own to a person, and changes nobody's
 // access (scenarios 226 to 229); what is decided is assigned, and nothing else.
 func TestMigrationsArePlannedThenApplied(t *testing.T) {

@@ -131,11 +131,16 @@ func (w *work) assign(m *access.Model, n iam.NodeID, a apiv1.Assignment) (role i
 	if err != nil {
 		return "", false, err
 	}
-	if sub.Kind == iam.SubjectLogin {
-		role, err := w.invite(m, n, sub, iam.RoleID(a.Role), invitationLife)
-		return role, true, err
+	return w.giveOrInvite(m, n, sub, iam.RoleID(a.Role))
+}
+
+// giveOrInvite gives a role to a subject, or invites a login to it.
+func (w *work) giveOrInvite(m *access.Model, n iam.NodeID, sub iam.Subject, role iam.RoleID) (_ iam.RoleID, fresh bool, err error) {
+	if sub.Kind != iam.SubjectLogin {
+		return w.give(m, n, sub, role)
 	}
-	return w.give(m, n, sub, iam.RoleID(a.Role))
+	role, err = w.invite(m, n, sub, role, invitationLife)
+	return role, true, err
 }
 
 // kindOf is the kind of subject that an assignment names.

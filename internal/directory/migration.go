@@ -398,7 +398,7 @@ func (w *work) applyItem(ref, id string, i int) error {
 	if err != nil {
 		return err
 	}
-	if _, _, err := w.give(m, it.Node, it.Subject, it.Role); err != nil {
+	if _, _, err := w.giveOrInvite(m, it.Node, it.Subject, it.Role); err != nil {
 		return err
 	}
 	it.State, it.Code, it.Reason = store.MigrationApplied, "", ""

@@ -33,7 +33,8 @@ func (b *broker) person(name, org string) string {
 	if org != "" {
 		a.Organization, err = b.store.Organization(ctx, org)
 		check(b.t, err)
-		marks = append(marks, iam.RevocationRef{Kind: iam.RevokedMember, ID: string(a.Organization.ID) + "/" + string(u.ID)})
+		marks = append(marks, iam.RevocationRef{Kind: iam.RevokedMember, ID: string(a.Organization.ID) + "/" + string(u.ID)},
+			iam.RevocationRef{Kind: iam.RevokedOrganization, ID: string(a.Organization.ID)})
 	}
 	a.IssuedAt = b.policy.IssuedAfter(time.Now(), marks...)
 	t, err := b.issuer.AccessToken(a)

@@ -226,3 +226,62 @@ func TestOrganizationsBelowARoleAbove(t *testing.T) {
 		t.Errorf("got %+v, %v", n, err)
 	}
 }
+
+// A change of settings that can take roles away ends the tokens of the organizations at and below the node, and no other's; one that
+// only raises leaves them alive. A token from after the change says what then holds.
+func TestSettingsThatTakeRolesEndTokens(t *testing.T) {
+	ctx := t.Context()
+	for _, c := range []struct {
+		what, org, other string // whose tokens end, and whose do not
+		set              func(b *broker, lower bool) error
+	}{
+		{"visibility", "acme", "labs", func(b *broker, lower bool) error {
+			return errorOf(b.who("ada").PutSetting(ctx, "acme/web", "visibility", map[bool]string{false: "public", true: "private"}[lower], ""))
+		}},
+		{"external users", "acme", "labs", func(b *broker, lower bool) error {
+			return errorOf(b.who("ada").PutSetting(ctx, "acme", "external_users", map[bool]string{false: "allowed", true: "blocked"}[lower], ""))
+		}},
+		{"member role of an organization", "labs", "defo", func(b *broker, lower bool) error {
+			return errorOf(b.who("oo").PutSetting(ctx, "labs", "member_role", map[bool]string{false: "edit", true: "view"}[lower], ""))
+		}},
+		{"taken back", "acme", "labs", func(b *broker, lower bool) error {
+			if lower {
+				return b.who("ada").DeleteSetting(ctx, "acme/web", "visibility")
+			}
+			return errorOf(b.who("ada").PutSetting(ctx, "acme/web", "visibility", "public", ""))
+		}},
+		{"default organization, of what lies below", "defo", "acme", func(b *broker, lower bool) error {
+			if lower {
+				return b.who("eo").DeleteSetting(ctx, "ent", "default_organization")
+			}
+			return nil // whoever gets a role by it may lose another
+		}},
+		{"settings of a whole node", "acme", "labs", func(b *broker, lower bool) error {
+			value := map[bool]string{false: "public", true: "private"}[lower]
+			_, err := b.as("operator").Apply(ctx, documents(b.t, "{kind: Node, metadata: {name: web, parent: acme}, spec: {level: project, settings: {visibility: "+value+"}}}"), apiv1.ApplyOptions{})
+			return err
+		}},
+	} {
+		t.Run(c.what, func(t *testing.T) {
+			b := inEnterprise(t)
+			check(t, errorOf(b.who("eo").PutSetting(ctx, "ent", "default_organization", "defo", "")))
+			member := map[string]string{"acme": "mel", "labs": "om", "defo": "eo"}
+			old, beside := b.person(member[c.org], c.org), b.person(member[c.other], c.other)
+			alive := func(by string) bool { return b.send("GET", "/api/v1/whoami", by, "").status == 200 }
+			check(t, c.set(b, false))
+			if !alive(old) {
+				t.Fatal("a change that raises has ended tokens")
+			}
+			check(t, c.set(b, true))
+			if alive(old) {
+				t.Error("a change that lowers has left tokens alive")
+			}
+			if !alive(beside) {
+				t.Error("a change has ended tokens of another organization")
+			}
+			if !alive(b.person(member[c.org], c.org)) {
+				t.Error("a token from after the change is dead")
+			}
+		})
+	}
+}

@@ -89,6 +89,9 @@ func (w *work) changeNode(old, parent *iam.Node, name string, spec *apiv1.NodeSp
 	case n.Disabled && !old.Disabled:
 		return d, w.disableNode(&n)
 	}
+	if err := w.endIfLowered(m, old, n.Settings); err != nil {
+		return d, err
+	}
 	w.Safe() // a setting may be what somebody's role came from
 	return d, w.PutNode(&n)
 }

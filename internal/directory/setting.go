@@ -91,8 +91,23 @@ func (w *work) set(n *iam.Node, name, value string) error {
 	if value == "" {
 		delete(changed.Settings, name)
 	}
+	if err := w.endIfLowered(m, n, changed.Settings); err != nil {
+		return err
+	}
 	w.Safe() // it may be what somebody's role came from
 	return w.PutNode(&changed)
+}
+
+// endIfLowered ends the tokens of the organizations at a node and below when its new settings may take something from somebody.
+func (w *work) endIfLowered(m *access.Model, n *iam.Node, after map[string]string) error {
+	if maps.Equal(n.Settings, after) {
+		return nil
+	}
+	path, err := w.Path(n.ID)
+	if err != nil || !m.Lowers(path, n.Settings, after) {
+		return err
+	}
+	return w.endTree(n.ID)
 }
 
 // settingStates returns the settings of a node, none when the one who asks does not know of it.

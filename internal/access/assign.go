@@ -136,21 +136,25 @@ func (st *site) fits(g grantable, s iam.Subject) error {
 	if s.Kind != iam.SubjectGroup {
 		return nil
 	}
-	id := iam.GroupID(s.ID)
+	return st.mayHoldAt(st.level(), st.node().Name, iam.GroupID(s.ID))
+}
+
+// mayHoldAt refuses a group that may not hold a role at the site or, of another level, at a node right below it that is to be made.
+func (st *site) mayHoldAt(l *level, where string, id iam.GroupID) error {
 	for i, n := range st.ev.path {
 		for k := range st.ev.levels[i].Groups.System {
 			sg := newSystemGroup(st.ev.levels[i], &st.ev.levels[i].Groups.System[k])
 			if sg.id(n) != id {
 				continue
 			}
-			if !slices.Contains(sg.HoldsAt, st.level().ID) {
+			if !slices.Contains(sg.HoldsAt, l.ID) {
 				return refuse(CodeGroupNotHere, "group %s holds roles at %v only: here it would decide its own membership", sg.name(n), sg.HoldsAt)
 			}
 			return nil
 		}
 	}
 	if custom := st.r.Group(id); custom == nil || !st.ev.onPath(custom.Node, st.ev.last()) {
-		return refuse(CodeGroupNotHere, "no group %q belongs to %s or a node above it", id, st.node().Name)
+		return refuse(CodeGroupNotHere, "no group %q belongs to %s or a node above it", id, where)
 	}
 	return nil
 }

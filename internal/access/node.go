@@ -124,10 +124,16 @@ func (m *Model) mayFound(st *site, actor Actor, l *level, s iam.Subject, id iam.
 		return refuse(CodeRoleSystemAssigned, "role %s comes and goes with operations of the model only", id)
 	case ro.assign.Config && actor.Authority != ByConfiguration:
 		return refuse(CodeForbidden, "role %s is named in the operator's configuration only", id)
-	case st != nil:
-		return st.exceeds(ro)
+	case st == nil && s.Kind == iam.SubjectGroup:
+		return refuse(CodeGroupNotHere, "no group belongs to a node above a new root")
+	case st == nil:
+		return nil
+	case s.Kind == iam.SubjectGroup:
+		if err := st.mayHoldAt(l, "the node above", iam.GroupID(s.ID)); err != nil {
+			return err
+		}
 	}
-	return nil
+	return st.exceeds(ro)
 }
 
 // An Outcome is what an operation brings about.

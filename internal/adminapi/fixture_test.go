@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -59,7 +60,7 @@ func start(t testing.TB) *broker {
 	b := &broker{t: t, log: &buffer{}, tokens: make(map[string]string)}
 	engine, err := boltkv.Open(filepath.Join(t.TempDir(), "gatehouse.db"), boltkv.Options{})
 	check(t, err)
-	b.engine = &crashing{Store: engine}
+	b.engine = &crashing{Store: engine, wrote: make(map[string]bool)}
 	b.engine.left.Store(-1)
 	b.store = store.New(b.engine, store.Options{Lease: 2 * time.Second, Budget: 5 * time.Second, CacheEntries: 10_000, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	ready, done := make(chan struct{}), make(chan struct{})
@@ -127,10 +128,34 @@ func (b *broker) seed(ctx context.Context) {
 	}))
 }
 
-// A crashing engine writes a number of transactions of the directory and then no more, as if the process had ended there.
+// A crashing engine writes a number of transactions of the directory and then no more, as if the process had ended there. It
+// remembers which collections were written.
 type crashing struct {
 	kv.Store
 	left atomic.Int64 // negative: it does not crash
+
+	mu    sync.Mutex
+	wrote map[string]bool
+}
+
+// written returns the collections that were written since it was last called, sorted.
+func (e *crashing) written() []string {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	out := slices.Sorted(maps.Keys(e.wrote))
+	clear(e.wrote)
+	return out
+}
+
+func (e *crashing) note(tx kv.Tx) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, p := range tx.Puts {
+		e.wrote[p.Key.Coll.Name] = true
+	}
+	for _, k := range tx.Deletes {
+		e.wrote[k.Coll.Name] = true
+	}
 }
 
 var errCrash = errors.New("the process has ended")
@@ -142,6 +167,7 @@ func (e *crashing) Apply(ctx context.Context, u kv.Unit, tx kv.Tx) (kv.Result, e
 			return kv.Result{}, errCrash
 		}
 		if left < 0 || e.left.CompareAndSwap(left, left-1) {
+			e.note(tx)
 			return e.Store.Apply(ctx, u, tx)
 		}
 	}

@@ -38,7 +38,7 @@ func (s *Service) Membership(ctx context.Context, by By, ref, user string) (out 
 		if err != nil {
 			return err
 		}
-		out, err = w.membership(n.ID, u)
+		out, err = w.membership(n.ID, u, user)
 		return err
 	})
 	return out, err
@@ -72,8 +72,9 @@ func (w *work) findMember(ref string) (*iam.User, error) {
 	return w.User(iam.UserID(w.by.Subject.ID))
 }
 
-// membership shows what a user holds at a node, which is missing when that is nothing.
-func (w *work) membership(n iam.NodeID, s iam.Subject) (apiv1.Membership, error) {
+// membership shows what a user holds at a node, which is missing when that is nothing. ref is what the caller calls the user: an
+// answer does not tell the id of somebody who is no member.
+func (w *work) membership(n iam.NodeID, s iam.Subject, ref string) (apiv1.Membership, error) {
 	a, err := w.Assignment(n, s)
 	if err != nil {
 		return apiv1.Membership{}, err
@@ -83,7 +84,7 @@ func (w *work) membership(n iam.NodeID, s iam.Subject) (apiv1.Membership, error)
 		return apiv1.Membership{}, err
 	}
 	if len(a.Roles) == 0 && !suspended {
-		return apiv1.Membership{}, missing("member", s.ID)
+		return apiv1.Membership{}, missing("member", ref)
 	}
 	return w.showMembership(a)
 }
@@ -109,7 +110,7 @@ func (s *Service) AddMembership(ctx context.Context, by By, ref string, n apiv1.
 		if err != nil {
 			return err
 		}
-		if out.Membership, err = w.membership(at.ID, sub); err != nil {
+		if out.Membership, err = w.membership(at.ID, sub, sub.ID); err != nil {
 			return err
 		}
 		out.Seats, err = w.seats(m, at.ID)
@@ -133,7 +134,7 @@ func (s *Service) SetMembership(ctx context.Context, by By, ref, user string, sp
 		if err != nil {
 			return err
 		}
-		before, err := w.membership(n.ID, u)
+		before, err := w.membership(n.ID, u, user)
 		if err == nil && len(before.Roles) == 0 {
 			err = missing("member", user)
 		}
@@ -146,7 +147,7 @@ func (s *Service) SetMembership(ctx context.Context, by By, ref, user string, sp
 		if err := w.setRoles(m, n, u, want); err != nil {
 			return err
 		}
-		out, err = w.membership(n.ID, u)
+		out, err = w.membership(n.ID, u, user)
 		return err
 	})
 	return out, err
@@ -237,7 +238,9 @@ func (s *Service) EndMembership(ctx context.Context, by By, ref, user string) er
 			return iam.Subject{}, err
 		}
 		if u != nil {
-			return u.ID.Subject(), nil
+			if holds, err := w.holdsBelow(n.ID, u.ID.Subject()); err != nil || holds {
+				return u.ID.Subject(), err
+			}
 		}
 		err = w.decide(func(r access.Roster) error { // who may not remove does not learn who exists
 			_, err := m.Remove(r, w.by.Actor, n.ID, iam.UserID("nobody").Subject(), "")
@@ -248,6 +251,25 @@ func (s *Service) EndMembership(ctx context.Context, by By, ref, user string) er
 		}
 		return iam.Subject{}, missing("member", user)
 	})
+}
+
+// holdsBelow reports whether a subject holds anything at a node or below it.
+func (w *work) holdsBelow(n iam.NodeID, s iam.Subject) (holds bool, err error) {
+	h, err := w.Holding(s)
+	if err != nil {
+		return false, err
+	}
+	err = w.Peek(func() error {
+		for _, at := range h.Nodes {
+			path, err := w.Path(at)
+			if err != nil {
+				return err
+			}
+			holds = holds || contains(path, n)
+		}
+		return nil
+	})
+	return holds, err
 }
 
 // Suspend takes somebody's access at a node and below away, whatever roles he holds, or gives it back.

@@ -159,12 +159,20 @@ func (w *work) createNode(parent *iam.Node, name string, level iam.Level, spec *
 	if parent == nil {
 		n.Model = m.Name()
 	}
+	may := func(holders []iam.Assignment) error {
+		return w.decide(func(r access.Roster) error { return m.CreateNode(r, w.by.Actor, n.Parent, level, spec.Kind, holders) })
+	}
 	holders, err := w.firstHolders(m, level, n.Parent, first)
+	if iam.CodeOf(err) == codeUnknownReference && w.by.Authority == access.ByModel {
+		// Who may not make the node does not learn from the answer who exists.
+		if refused := may(nil); refused != nil && iam.CodeOf(refused) != access.CodeOwnerRequired {
+			return diff{}, refused
+		}
+	}
 	if err != nil {
 		return diff{}, err
 	}
-	err = w.decide(func(r access.Roster) error { return m.CreateNode(r, w.by.Actor, n.Parent, level, spec.Kind, holders) })
-	if err != nil {
+	if err := may(holders); err != nil {
 		return diff{}, err
 	}
 	if err := w.PutNode(n); err != nil {

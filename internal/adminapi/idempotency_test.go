@@ -1,6 +1,8 @@
 package adminapi_test
 
 import (
+	"io"
+	"net/http"
 	"strings"
 	"sync"
 	"testing"
@@ -103,4 +105,46 @@ func TestCrashBetweenChangeAndAnswer(t *testing.T) {
 	b.send("POST", at, alice, `{"name":"weekly"}`, "Idempotency-Key", "w")
 	b.engine.left.Store(-1)
 	check(t, errorOf(b.as(alice).CreateClient(t.Context(), apiv1.NewClient{Name: "weekly", Organization: "acme"})))
+}
+
+// lossy carries requests out and loses the first answers.
+type lossy struct {
+	lose int
+	keys []string
+}
+
+func (l *lossy) RoundTrip(r *http.Request) (*http.Response, error) {
+	l.keys = append(l.keys, r.Header.Get("Idempotency-Key"))
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err == nil && len(l.keys) <= l.lose {
+		_ = resp.Body.Close() // it is lost
+		return nil, io.ErrUnexpectedEOF
+	}
+	return resp, err
+}
+
+// The Go client asks again for an answer that was lost, with the key of its first request: one client is made, and its secret
+// arrives. A key that the program chose is sent; a refusal is not asked for again.
+func TestGoClientRepeatsLostCreations(t *testing.T) {
+	b := startNeighbours(t)
+	way := &lossy{lose: 2}
+	api := b.as(b.person("alice", ""))
+	api.HTTPClient = &http.Client{Transport: way}
+	made, err := api.CreateClient(t.Context(), apiv1.NewClient{Name: "nightly", Organization: "acme"})
+	check(t, err)
+	if made.Secret == nil || made.Secret.Value == "" || len(way.keys) != 3 || way.keys[0] == "" || way.keys[0] != way.keys[2] {
+		t.Errorf("got %+v by requests with the keys %q", made, way.keys)
+	}
+	wantCode(t, errorOf(api.CreateClient(t.Context(), apiv1.NewClient{Name: "nightly", Organization: "acme"})), "name_taken")
+	if len(way.keys) != 4 || way.keys[3] == way.keys[0] {
+		t.Errorf("got the keys %q, want one request more, with a key of its own", way.keys)
+	}
+	api.Key = func() string { return "job-1" }
+	for range 2 { // as if the job had been started again
+		again, err := api.CreateClient(t.Context(), apiv1.NewClient{Name: "weekly", Organization: "acme"})
+		check(t, err)
+		if again.Secret == nil || way.keys[len(way.keys)-1] != "job-1" {
+			t.Errorf("got %+v by a request with the key %q", again, way.keys[len(way.keys)-1])
+		}
+	}
 }

@@ -30,7 +30,7 @@ func (c *Client) GetOrganization(ctx context.Context, org string) (Node, error) 
 
 // CreateOrganization makes an organization.
 func (c *Client) CreateOrganization(ctx context.Context, n NewNode) (Node, error) {
-	v, etag, err := send[Node](ctx, c, http.MethodPost, "/organizations", "", n)
+	v, etag, err := create[Node](ctx, c, "/organizations", n)
 	v.ETag = etag
 	return v, err
 }
@@ -62,7 +62,7 @@ func (c *Client) GetNode(ctx context.Context, node string) (Node, error) {
 
 // CreateNode makes a node of any level.
 func (c *Client) CreateNode(ctx context.Context, n NewNode) (Node, error) {
-	v, etag, err := send[Node](ctx, c, http.MethodPost, "/nodes", "", n)
+	v, etag, err := create[Node](ctx, c, "/nodes", n)
 	v.ETag = etag
 	return v, err
 }
@@ -119,7 +119,7 @@ func (c *Client) GetUser(ctx context.Context, user string) (User, error) {
 
 // CreateUser makes a user.
 func (c *Client) CreateUser(ctx context.Context, u NewUser) (User, error) {
-	v, etag, err := send[User](ctx, c, http.MethodPost, "/users", "", u)
+	v, etag, err := create[User](ctx, c, "/users", u)
 	v.ETag = etag
 	return v, err
 }
@@ -158,7 +158,7 @@ func (c *Client) GetGroup(ctx context.Context, node, group string) (Group, error
 
 // CreateGroup makes a group at a node.
 func (c *Client) CreateGroup(ctx context.Context, node string, g NewGroup) (Group, error) {
-	v, etag, err := send[Group](ctx, c, http.MethodPost, "/nodes"+segment(node)+"/groups", "", g)
+	v, etag, err := create[Group](ctx, c, "/nodes"+segment(node)+"/groups", g)
 	v.ETag = etag
 	return v, err
 }
@@ -200,7 +200,7 @@ func (c *Client) GetAudience(ctx context.Context, name string) (Audience, error)
 
 // CreateAudience makes an audience.
 func (c *Client) CreateAudience(ctx context.Context, a NewAudience) (Audience, error) {
-	v, etag, err := send[Audience](ctx, c, http.MethodPost, "/audiences", "", a)
+	v, etag, err := create[Audience](ctx, c, "/audiences", a)
 	v.ETag = etag
 	return v, err
 }
@@ -236,7 +236,7 @@ func (c *Client) GetClient(ctx context.Context, id string) (OAuthClient, error) 
 
 // CreateClient makes a client. When it needs a secret and the request brings none, the answer has a generated one, this once.
 func (c *Client) CreateClient(ctx context.Context, n NewClient) (ClientCreated, error) {
-	v, etag, err := send[ClientCreated](ctx, c, http.MethodPost, "/clients", "", n)
+	v, etag, err := create[ClientCreated](ctx, c, "/clients", n)
 	v.ETag = etag
 	return v, err
 }
@@ -275,7 +275,7 @@ func (c *Client) ListSecrets(ctx context.Context, id string) (Page[Secret], erro
 
 // RotateSecret makes a new secret, which the answer shows once, and schedules the end of the old ones.
 func (c *Client) RotateSecret(ctx context.Context, id string, r SecretRotation) (SecretCreated, error) {
-	v, _, err := send[SecretCreated](ctx, c, http.MethodPost, "/clients"+segment(id)+"/secrets", "", r)
+	v, _, err := create[SecretCreated](ctx, c, "/clients"+segment(id)+"/secrets", r)
 	return v, err
 }
 
@@ -292,7 +292,7 @@ func (c *Client) ListKeys(ctx context.Context) (Page[Key], error) {
 
 // RotateKey asks for a new signing key of an algorithm, which takes over once every verifier can know it. It returns all keys.
 func (c *Client) RotateKey(ctx context.Context, alg string) (Page[Key], error) {
-	v, _, err := send[Page[Key]](ctx, c, http.MethodPost, "/keys", "", KeyRotation{Alg: alg})
+	v, _, err := create[Page[Key]](ctx, c, "/keys", KeyRotation{Alg: alg})
 	return v, err
 }
 
@@ -309,6 +309,6 @@ func (c *Client) ListRevocations(ctx context.Context, o PageOptions) (Page[Revoc
 
 // Revoke ends tokens, and returns when that will survive a crash.
 func (c *Client) Revoke(ctx context.Context, r NewRevocation) (Revoked, error) {
-	v, _, err := send[Revoked](ctx, c, http.MethodPost, "/revocations", "", r)
+	v, _, err := create[Revoked](ctx, c, "/revocations", r)
 	return v, err
 }

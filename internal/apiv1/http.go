@@ -3,14 +3,17 @@ package apiv1
 import (
 	"bytes"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -24,6 +27,9 @@ type Client struct {
 	HTTPClient *http.Client
 	// Token returns an access token for the audience <issuer>/api/v1. It is asked for every call, so it should remember one.
 	Token func(ctx context.Context) (string, error)
+	// Key returns the Idempotency-Key of the next creation: for a program that goes on with what an earlier process may have begun.
+	// nil: each has a new one.
+	Key func() string
 }
 
 // maxAnswer bounds what is read of an answer.
@@ -34,7 +40,8 @@ type call struct {
 	method, path string
 	query        url.Values
 	ifMatch      string
-	body, answer any // either may be nil
+	key          string // Idempotency-Key; "": none
+	body, answer any    // either may be nil
 }
 
 // do makes a call and returns the answer's ETag.
@@ -99,6 +106,9 @@ func (c *Client) exchange(ctx context.Context, k call) (*http.Response, error) {
 	if body != nil {
 		req.Header.Set("Content-Type", "application/json")
 	}
+	if k.key != "" {
+		req.Header.Set("Idempotency-Key", k.key)
+	}
 	if k.ifMatch != "" {
 		req.Header.Set("If-Match", k.ifMatch)
 	}
@@ -157,6 +167,47 @@ func get[T any](ctx context.Context, c *Client, path string, q url.Values) (v T,
 func send[T any](ctx context.Context, c *Client, method, path, ifMatch string, body any) (v T, etag string, err error) {
 	etag, err = c.do(ctx, call{method: method, path: path, ifMatch: ifMatch, body: body, answer: &v})
 	return v, etag, err
+}
+
+// create makes something. An answer that is lost on the way is asked for again with the same key, by which the server knows that it
+// is one thing to be made: it is made once, and what is shown once, a secret, arrives.
+func create[T any](ctx context.Context, c *Client, path string, body any) (v T, etag string, err error) {
+	k := call{method: http.MethodPost, path: path, body: body, answer: &v, key: rand.Text()}
+	if c.Key != nil {
+		k.key = c.Key()
+	}
+	for wait := firstWait; ; wait *= 2 {
+		etag, err = c.do(ctx, k)
+		if err == nil || wait > lastWait || !lost(err) {
+			return v, etag, err
+		}
+		select {
+		case <-ctx.Done():
+			return v, etag, err
+		case <-time.After(wait):
+		}
+	}
+}
+
+// How long a creation waits for another try, each time twice as long: some three seconds in all.
+const (
+	firstWait = 100 * time.Millisecond
+	lastWait  = 1600 * time.Millisecond
+)
+
+// lost reports whether a request may have been carried out although no answer came, or is being carried out. A server that was not
+// reached, and one that says that it could not, are another matter: whoever calls knows how long to go on.
+func lost(err error) bool {
+	var refused *Error
+	if errors.As(err, &refused) {
+		return refused.Code == "idempotency_in_progress" || refused.Status == http.StatusBadGateway || refused.Status == http.StatusGatewayTimeout
+	}
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) || errors.Is(err, syscall.ECONNRESET) || errors.Is(err, syscall.EPIPE) {
+		return true
+	}
+	var transport interface{ Timeout() bool }
+	var dial *net.OpError
+	return errors.As(err, &transport) && transport.Timeout() && !(errors.As(err, &dial) && dial.Op == "dial")
 }
 
 func (c *Client) delete(ctx context.Context, path string) error {

@@ -2,7 +2,6 @@ package apiv1
 
 import (
 	"context"
-	"net/http"
 	"time"
 )
 
@@ -35,7 +34,7 @@ func (c *Client) ListInvitations(ctx context.Context, node string, o PageOptions
 
 // Invite invites somebody to a node. To invite somebody again renews the invitation.
 func (c *Client) Invite(ctx context.Context, node string, n NewInvitation) (Invitation, error) {
-	v, _, err := send[Invitation](ctx, c, http.MethodPost, invitations(node), "", n)
+	v, _, err := create[Invitation](ctx, c, invitations(node), n)
 	return v, err
 }
 
@@ -83,7 +82,7 @@ func (c *Client) ListUserLogins(ctx context.Context, user string) (Page[UserLogi
 
 // LinkUserLogin says that an account at a provider is a user's, and gives the user what it was invited to.
 func (c *Client) LinkUserLogin(ctx context.Context, user string, n NewUserLogin) (UserLinked, error) {
-	v, _, err := send[UserLinked](ctx, c, http.MethodPost, userLogins(user), "", n)
+	v, _, err := create[UserLinked](ctx, c, userLogins(user), n)
 	return v, err
 }
 

@@ -74,7 +74,7 @@ func (c *Client) GetMembership(ctx context.Context, node, user string) (Membersh
 
 // AddMembership gives somebody a role at a node, or invites whoever is not a user yet.
 func (c *Client) AddMembership(ctx context.Context, node string, m NewMembership) (MembershipAdded, error) {
-	v, etag, err := send[MembershipAdded](ctx, c, http.MethodPost, members(node), "", m)
+	v, etag, err := create[MembershipAdded](ctx, c, members(node), m)
 	v.ETag = etag
 	return v, err
 }

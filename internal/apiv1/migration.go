@@ -75,7 +75,7 @@ func migrationsOf(node string) string { return "/nodes" + segment(node) + "/migr
 
 // PlanMigration makes a plan at a node.
 func (c *Client) PlanMigration(ctx context.Context, node string, n NewMigration) (Migration, error) {
-	v, _, err := send[Migration](ctx, c, http.MethodPost, migrationsOf(node), "", n)
+	v, _, err := create[Migration](ctx, c, migrationsOf(node), n)
 	return v, err
 }
 

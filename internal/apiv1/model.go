@@ -63,7 +63,7 @@ func (c *Client) GetModel(ctx context.Context, name string) (Model, error) {
 
 // CreateModel makes an access model. Its name stands in the source.
 func (c *Client) CreateModel(ctx context.Context, source string) (Model, error) {
-	v, etag, err := send[Model](ctx, c, http.MethodPost, "/models", "", ModelSpec{Source: source})
+	v, etag, err := create[Model](ctx, c, "/models", ModelSpec{Source: source})
 	v.ETag = etag
 	return v, err
 }

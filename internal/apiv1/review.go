@@ -108,7 +108,7 @@ func reviewsOf(node string) string { return "/nodes" + segment(node) + "/reviews
 
 // OpenReview lists who holds what at a node and below, for somebody to go through.
 func (c *Client) OpenReview(ctx context.Context, node string, n NewReview) (Review, error) {
-	v, _, err := send[Review](ctx, c, http.MethodPost, reviewsOf(node), "", n)
+	v, _, err := create[Review](ctx, c, reviewsOf(node), n)
 	return v, err
 }
 

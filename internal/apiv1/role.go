@@ -59,7 +59,7 @@ func (c *Client) GetRole(ctx context.Context, node, role string) (Role, error) {
 
 // CreateRole makes a custom role, for the nodes of its level at and below one.
 func (c *Client) CreateRole(ctx context.Context, node string, r NewRole) (Role, error) {
-	v, etag, err := send[Role](ctx, c, http.MethodPost, "/nodes"+segment(node)+"/roles", "", r)
+	v, etag, err := create[Role](ctx, c, "/nodes"+segment(node)+"/roles", r)
 	v.ETag = etag
 	return v, err
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
+	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -324,4 +325,29 @@ func TestTheLastOwnerStays(t *testing.T) {
 	_, err = api.UpdateUser(ctx, "cara", apiv1.UserSpec{}, "")
 	check(t, err)
 	check(t, api.DeleteUser(ctx, "alice"))
+}
+
+// Whoever invites need not know that the address is somebody's here: the person has the role from the next sign-in on.
+func TestVerifiedAddressesAreBoundAtSignIn(t *testing.T) {
+	b := start(t)
+	operator := b.as("operator")
+	check(t, errorOf(operator.CreateUser(t.Context(), apiv1.NewUser{Name: "ina"})))
+	jo, err := operator.CreateUser(t.Context(), apiv1.NewUser{Name: "jo", UserSpec: apiv1.UserSpec{Email: "jo@example.com", EmailVerified: true}})
+	check(t, err)
+	check(t, errorOf(operator.CreateOrganization(t.Context(), apiv1.NewNode{
+		Name: "box", NodeSpec: apiv1.NodeSpec{Model: "floxhub"}, Assignments: []apiv1.Assignment{{User: "ina", Role: "owner"}},
+	})))
+	ina := b.as(b.person("ina", "box"))
+	added, err := ina.AddMembership(t.Context(), "box", apiv1.NewMembership{Email: "jo@example.com", Role: "writer"})
+	check(t, err)
+	if !added.Pending || added.Name != "" {
+		t.Errorf("the answer tells whose address it is: %+v", added.Membership)
+	}
+	bound, err := b.directory.Linked(t.Context(), iam.UserID(jo.ID))
+	check(t, err)
+	m, err := operator.GetMembership(t.Context(), "box", "jo")
+	check(t, err)
+	if len(bound) != 1 || !slices.Equal(m.Roles, []string{"writer"}) {
+		t.Errorf("got bound %+v and roles %q, want writer at box", bound, m.Roles)
+	}
 }

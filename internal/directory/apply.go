@@ -65,7 +65,7 @@ func (s *Service) bindAddresses(ctx context.Context, by By, docs []apiv1.Documen
 		if err != nil || u == nil {
 			return err
 		}
-		if err := s.bindAddress(ctx, by, u); err != nil {
+		if _, err := s.bindAddress(ctx, by, u); err != nil {
 			return err
 		}
 	}

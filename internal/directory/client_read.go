@@ -148,8 +148,11 @@ func (w *work) showRoles(out *apiv1.OAuthClient, c *iam.Client) error {
 	}
 	for _, n := range nodes {
 		node, err := w.Node(n)
-		if err != nil || node == nil {
+		if err != nil {
 			return err
+		}
+		if node == nil {
+			continue
 		}
 		if known, err := w.knows(node); err != nil {
 			return err

@@ -48,17 +48,23 @@ func (s *Service) LinkLogin(ctx context.Context, by By, user string, n apiv1.New
 }
 
 // Linked notes which accounts at upstream providers a user has just shown to have, each by the subject that its provider never
-// changes, and gives the user what whoever has these names was invited to. It returns what became of the invitations.
+// changes, and gives the user what whoever has these names, or his verified address, was invited to. It returns what became of the
+// invitations.
 func (s *Service) Linked(ctx context.Context, user iam.UserID, logins ...iam.Login) ([]apiv1.Bound, error) {
-	bound := []apiv1.Bound{}
+	by, bound := Operator(user.Subject()), []apiv1.Bound{}
 	for _, l := range logins {
-		more, err := s.link(ctx, Operator(user.Subject()), user, &l)
+		more, err := s.link(ctx, by, user, &l)
 		if err != nil {
 			return bound, err
 		}
 		bound = append(bound, more...)
 	}
-	return bound, nil
+	u, err := s.Store.User(ctx, user)
+	if err != nil || u == nil {
+		return bound, err
+	}
+	more, err := s.bindAddress(ctx, by, u)
+	return append(bound, more...), err
 }
 
 // link makes an account a user's and then binds the invitations to its name: a crash between the two leaves invitations that the
@@ -134,19 +140,18 @@ func showLogin(l *iam.Login) apiv1.UserLogin {
 }
 
 // bindAddress binds the invitations to a user's verified address.
-func (s *Service) bindAddress(ctx context.Context, by By, u *iam.User) error {
+func (s *Service) bindAddress(ctx context.Context, by By, u *iam.User) ([]apiv1.Bound, error) {
 	address := u.VerifiedAddress()
 	if address == "" {
-		return nil
+		return nil, nil
 	}
-	_, err := s.bind(ctx, by, u.ID, iam.LoginNamed(iam.ConnectorEmail, address), func(w *work) (bool, error) {
+	return s.bind(ctx, by, u.ID, iam.LoginNamed(iam.ConnectorEmail, address), func(w *work) (bool, error) {
 		now, err := w.User(u.ID)
 		if err != nil || now == nil || now.VerifiedAddress() != address {
 			return false, err
 		}
 		return w.isFirst(iam.ConnectorEmail, address, u.ID)
 	})
-	return err
 }
 
 // isFirst reports whether a name is known to be nobody else. Whoever takes a name that another has given up, or has the address of

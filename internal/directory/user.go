@@ -59,7 +59,8 @@ func (s *Service) putUser(ctx context.Context, by By, name string, spec *apiv1.U
 	if err != nil {
 		return out, err
 	}
-	return out, s.bindAddress(ctx, by, known)
+	_, err = s.bindAddress(ctx, by, known)
+	return out, err
 }
 
 // DeleteUser ends a user: the tokens, then the roles and memberships, then the record. Whoever is the last holder of a role that

@@ -200,11 +200,17 @@ func describeAssignment(w *work, c store.Changed) (out []audit.Event, err error)
 		}
 	}
 	if old, now := before["s"], after["s"]; !bytes.Equal(old, now) {
+		suspended := func(raw json.RawMessage) fields {
+			if raw == nil {
+				return fields{"suspended": json.RawMessage("false")}
+			}
+			return fields{"suspended": json.RawMessage("true")}
+		}
 		action := "member.suspend"
 		if now == nil {
 			action = "member.resume"
 		}
-		if err := add(action, nil, nil); err != nil {
+		if err := add(action, suspended(old), suspended(now)); err != nil {
 			return nil, err
 		}
 	}

@@ -159,7 +159,7 @@ func TestScenario040WrongSecret(t *testing.T) {
 	if strings.Contains(w.Log.String(), wrong) {
 		t.Error("the log has the secret")
 	}
-	w.Broker = apptest.Start(t, apptest.Data(w.Data))
+	w.Broker = restart(t, w)
 	var seen []any
 	for _, item := range w.items("user:alice", "/organizations/"+w.node("acme")+"/activity?subject=client:release") {
 		seen = append(seen, item["subject"])
@@ -331,4 +331,8 @@ func TestScenario051DeletedClientIsNobody(t *testing.T) {
 	if active() != false {
 		t.Error("the token of the deleted client is active")
 	}
+}
+
+func inAcme(w *world) []apptest.PersonOption {
+	return []apptest.PersonOption{apptest.For("app", api), apptest.In(w.path("acme"))}
 }

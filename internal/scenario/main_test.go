@@ -5,6 +5,8 @@ import (
 	"os"
 	"sync"
 	"testing"
+
+	"github.com/gatehouse-id/gatehouse/internal/apptest"
 )
 
 // The folders of the facts outlive the tests that seed them: others copy them.
@@ -53,4 +55,10 @@ func facts(t *testing.T, name string) *seeded {
 		t.Fatalf("the facts of %s could not be seeded", name)
 	}
 	return s
+}
+
+// restart starts a broker on the store of one that was stopped.
+func restart(t *testing.T, w *world) *apptest.Broker {
+	t.Helper()
+	return apptest.Start(t, apptest.Data(w.Data))
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -40,20 +41,55 @@ remove_group_member, delete_group and delete_role. Exit code 1 says that one wou
 		if err != nil {
 			return err
 		}
-		effect, err := api.PreviewAccess(cmd.Context(), changes)
+		return p.preview(cmd.Context(), api, changes, out)
+	}
+	return cmd
+}
+
+// preview prints what changes would come to, and fails when one would be refused.
+func (p *program) preview(ctx context.Context, api *apiv1.Client, changes apiv1.Preview, out *output) error {
+	effect, err := api.PreviewAccess(ctx, changes)
+	if err != nil {
+		return err
+	}
+	for _, w := range effect.Warnings {
+		p.warn("%s: %s", w.Node, w.Detail)
+	}
+	if err := out.print(p.out, effect, func() table { return effectTable(effect) }); err != nil {
+		return err
+	}
+	if f := effect.Refused; f != nil {
+		return &fault{exit: exitRefused, err: fmt.Errorf("change %d would be refused (%s): %s", f.Index+1, f.Code, f.Detail)}
+	}
+	return nil
+}
+
+// addDryRun gives a verb that changes who holds what the flags to try it instead: change says what would be tried at the node and
+// for the user that its arguments name, or why it cannot be.
+func (p *program) addDryRun(r *remote, cmd *cobra.Command, change func(at apiv1.AssignmentAt) (apiv1.PreviewChange, error)) *cobra.Command {
+	out := addOutput(cmd)
+	dry := cmd.Flags().Bool("dry-run", false, "say what it would come to, and change nothing")
+	do := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if !*dry {
+			if cmd.Flags().Changed("output") {
+				return usagef("--output goes with --dry-run")
+			}
+			return do(cmd, args)
+		}
+		at := apiv1.AssignmentAt{Node: args[0]}
+		if len(args) > 1 {
+			at.User = args[1]
+		}
+		c, err := change(at)
 		if err != nil {
 			return err
 		}
-		for _, w := range effect.Warnings {
-			p.warn("%s: %s", w.Node, w.Detail)
-		}
-		if err := out.print(p.out, effect, func() table { return effectTable(effect) }); err != nil {
+		api, err := p.dial(cmd.Context(), r)
+		if err != nil {
 			return err
 		}
-		if f := effect.Refused; f != nil {
-			return &fault{exit: exitRefused, err: fmt.Errorf("change %d would be refused (%s): %s", f.Index+1, f.Code, f.Detail)}
-		}
-		return nil
+		return p.preview(cmd.Context(), api, apiv1.Preview{Changes: []apiv1.PreviewChange{c}}, out)
 	}
 	return cmd
 }

@@ -185,7 +185,7 @@ func TestExitCodeSaysWhatTheServerMeant(t *testing.T) {
 		{"too many", tokenURL, answer{status: 429, body: `{"error":"temporarily_unavailable"}`}, exitRefused, "try again"},
 		{"no tokens now", tokenURL, answer{status: 503, body: `{"error":"temporarily_unavailable"}`}, exitUnreachable, "temporarily_unavailable: try again later"},
 		{"proxy's own page", tokenURL, answer{status: 502, body: `<html>` + testSecret + `</html>`, header: http.Header{"Content-Type": {"text/html"}}}, exitUnreachable, "502"},
-		{"token not taken", whoami, answer{status: 401, body: `{"status":401,"code":"unauthenticated","detail":"The token has ended."}`}, exitNotSignedIn, "The token has ended: give --client-id"},
+		{"token not taken", whoami, answer{status: 401, body: `{"status":401,"code":"unauthenticated","detail":"The token has ended."}`}, exitNotSignedIn, "The token has ended: get a new access token, or give --client-id"},
 		{"forbidden", whoami, answer{status: 403, body: `{"status":403,"code":"forbidden","detail":"Not for you."}`}, exitRefused, "gatehouse: Not for you.\n"},
 		{"faults", whoami, answer{status: 422, body: `{"status":422,"code":"invalid","detail":"Two faults.","errors":[{"path":"a","detail":"one"},{"path":"b","detail":"two"}]}`}, exitRefused, "gatehouse: Two faults.\ngatehouse:   a: one\ngatehouse:   b: two\n"},
 		{"busy", whoami, answer{status: 503, body: `{"status":503,"code":"unavailable","detail":"Busy."}`, header: http.Header{"Content-Type": {problem}, "Retry-After": {"2"}}}, exitUnreachable, "Busy: try again in 2s"},

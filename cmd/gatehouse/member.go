@@ -96,7 +96,7 @@ invite those for two weeks. Without --role it is the role that the access model 
 	flags.StringVar(&m.Role, "role", "", "role to give (default: that of those who join)")
 	flags.StringVar(&m.Email, "email", "", "address of whoever is meant")
 	flags.StringVar(&login, "login", "", "account of whoever is meant, as CONNECTOR:NAME")
-	return does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (_ string, err error) {
+	does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (_ string, err error) {
 		if len(args) == 2 {
 			m.User = args[1]
 		}
@@ -116,6 +116,13 @@ invite those for two weeks. Without --role it is the role that the access model 
 			done += fmt.Sprintf("; seats left at %s: %d", added.Seats.Node, *added.Seats.Left)
 		}
 		return done, nil
+	})
+	return p.addDryRun(r, cmd, func(at apiv1.AssignmentAt) (apiv1.PreviewChange, error) {
+		if m.Email != "" || login != "" || at.User == "" {
+			return apiv1.PreviewChange{}, usagef("--dry-run wants a user: an invitation gives nothing yet")
+		}
+		at.Role = m.Role
+		return apiv1.PreviewChange{Assign: &at}, nil
 	})
 }
 
@@ -154,10 +161,13 @@ func (p *program) memberSetCommand(r *remote) *cobra.Command {
 func (p *program) memberRemoveCommand(r *remote) *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "remove NODE USER", Short: "Take all that somebody holds at a node and below, and the tokens that say so", Args: cobra.ExactArgs(2),
-		Example: "  gatehouse member remove acme bob",
+		Example: "  gatehouse member remove acme bob --dry-run\n  gatehouse member remove acme bob",
 	}
-	return does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (string, error) {
+	does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (string, error) {
 		return fmt.Sprintf("%s holds nothing at %s and below", args[1], args[0]), api.EndMembership(ctx, args[0], args[1])
+	})
+	return p.addDryRun(r, cmd, func(at apiv1.AssignmentAt) (apiv1.PreviewChange, error) {
+		return apiv1.PreviewChange{Unassign: &at}, nil
 	})
 }
 
@@ -176,9 +186,12 @@ func (p *program) memberSuspendCommand(r *remote) *cobra.Command {
 		Use: "suspend NODE USER", Short: "Take somebody's access at a node and below away, and leave the roles as they are", Args: cobra.ExactArgs(2),
 		Example: "  gatehouse member suspend acme bob",
 	}
-	return does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (string, error) {
+	does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (string, error) {
 		_, err := api.SuspendMember(ctx, args[0], args[1])
 		return fmt.Sprintf("%s is suspended at %s and below", args[1], args[0]), err
+	})
+	return p.addDryRun(r, cmd, func(at apiv1.AssignmentAt) (apiv1.PreviewChange, error) {
+		return apiv1.PreviewChange{Suspend: &at}, nil
 	})
 }
 
@@ -187,9 +200,12 @@ func (p *program) memberResumeCommand(r *remote) *cobra.Command {
 		Use: "resume NODE USER", Short: "Give somebody who was suspended the access back", Args: cobra.ExactArgs(2),
 		Example: "  gatehouse member resume acme bob",
 	}
-	return does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (string, error) {
+	does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (string, error) {
 		_, err := api.ResumeMember(ctx, args[0], args[1])
 		return fmt.Sprintf("%s is not suspended at %s", args[1], args[0]), err
+	})
+	return p.addDryRun(r, cmd, func(at apiv1.AssignmentAt) (apiv1.PreviewChange, error) {
+		return apiv1.PreviewChange{Resume: &at}, nil
 	})
 }
 

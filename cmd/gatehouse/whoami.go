@@ -7,7 +7,7 @@ import (
 func (p *program) whoamiCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "whoami",
-		Short:   "Print who the command line is to the server",
+		Short:   "Print whose token the command line acts with",
 		Example: "  gatehouse whoami\n  gatehouse whoami --server https://id.example --client-secret-file operator.secret",
 		Args:    cobra.NoArgs,
 	}
@@ -24,8 +24,8 @@ func (p *program) whoamiCommand() *cobra.Command {
 		}
 		return out.print(p.out, id, func() table {
 			return table{
-				head: []string{"CLIENT ID", "NAME", "PLATFORM ROLE", "ORGANIZATION", "ISSUER"},
-				rows: [][]string{{id.ClientID, id.Name, id.PlatformRole, id.Organization, id.Issuer}},
+				head: []string{"NAME", "SUBJECT", "CLIENT ID", "PLATFORM ROLE", "ORGANIZATION", "TOKEN ENDS", "ISSUER"},
+				rows: [][]string{{id.Name, id.Subject, id.ClientID, dash(id.PlatformRole), dash(id.Organization), when(id.ExpiresAt), id.Issuer}},
 			}
 		})
 	}

@@ -76,7 +76,7 @@ func (m *Model) EditRole(r Roster, actor Actor, n iam.NodeID, id iam.RoleID, per
 	return c, st.author(&c)
 }
 
-// DeleteRole decides whether actor may delete a custom role. One that is held is refused with a field per holder.
+// DeleteRole decides whether actor may delete a custom role. One that is held is refused with a field per holder: the node and the subject, by id.
 func (m *Model) DeleteRole(r Roster, actor Actor, n iam.NodeID, id iam.RoleID) error {
 	st, c, err := m.customAt(r, actor, n, id)
 	if err != nil {
@@ -97,14 +97,14 @@ func (m *Model) DeleteRole(r Roster, actor Actor, n iam.NodeID, id iam.RoleID) e
 		}
 		for _, a := range r.Holders(at) {
 			if slices.Contains(a.Roles, id) {
-				held = append(held, iam.Field{Path: last.Name, Message: a.Subject.String()})
+				held = append(held, iam.Field{Path: string(at), Message: a.Subject.String()})
 			}
 		}
 	})
 	if len(held) == 0 {
 		return nil
 	}
-	e := refuse(CodeRoleInUse, "role %s is held %d times, first by %s at %s: take it from them first", id, len(held), held[0].Message, held[0].Path)
+	e := refuse(CodeRoleInUse, "role %s is held %d times: take it from its holders first", id, len(held))
 	e.Fields = held
 	return e
 }

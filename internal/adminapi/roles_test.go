@@ -107,7 +107,7 @@ func TestCustomRoles(t *testing.T) {
 	check(t, errorOf(b.as("operator").Assign(ctx, "bank/retail/loans", apiv1.Assignment{User: "wu", Role: "deployer"})))
 	end := func(api *apiv1.Client) error { return api.DeleteRole(ctx, "bank/retail", "deployer") }
 	b.try("delete what is held", trial{"wa", "role_in_use", end}, trial{"operator", "role_in_use", end})
-	if a := b.send("DELETE", "/api/v1/nodes/bank:retail/roles/deployer", b.person("wa", ""), ""); a.status != http.StatusConflict || !strings.Contains(a.body, `"path":"loans"`) {
+	if a := b.send("DELETE", "/api/v1/nodes/bank:retail/roles/deployer", b.person("wa", ""), ""); a.status != http.StatusConflict || !strings.Contains(a.body, `{"path":"bank/retail/loans","detail":"user:wu"}`) {
 		t.Errorf("the holders: got %d %s", a.status, a.body)
 	}
 	old, err := b.user("wa").GetRole(ctx, "bank/retail", "deployer")

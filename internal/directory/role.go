@@ -2,6 +2,7 @@ package directory
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/gatehouse-id/gatehouse/internal/access"
@@ -107,7 +108,7 @@ func (w *work) deleteRole(n iam.NodeID, id iam.RoleID, e Expect) error {
 	}
 	err = w.decide(func(r access.Roster) error { return m.DeleteRole(r, w.by.Actor, n, id) })
 	if err != nil {
-		return err
+		return w.nameHolders(err)
 	}
 	i := slices.IndexFunc(all, func(c *iam.CustomRole) bool { return c.ID == id })
 	shown, err := w.showCustomRole(m, all[i])
@@ -306,4 +307,42 @@ func words[T ~string](list []T) []string {
 		out[i] = string(v)
 	}
 	return out
+}
+
+// namedHolders is how many holders of a role a refusal names.
+const namedHolders = 20
+
+// nameHolders writes the holders that a refusal lists by node and subject as people call them: path and name.
+func (w *work) nameHolders(err error) error {
+	var e *iam.Error
+	if !errors.As(err, &e) || e.Code != access.CodeRoleInUse {
+		return err
+	}
+	c := *e
+	c.Fields = nil
+	for _, f := range e.Fields[:min(len(e.Fields), namedHolders)] {
+		sub, err := iam.ParseSubject(f.Message)
+		if err != nil {
+			return err
+		}
+		n := iam.NodeID(f.Path)
+		if f.Path, err = w.pathOf(n); err != nil {
+			return err
+		}
+		name := ""
+		switch sub.Kind {
+		case iam.SubjectUser:
+			name, err = w.nameOfUser(iam.UserID(sub.ID))
+		case iam.SubjectGroup:
+			name, err = w.groupName(n, iam.GroupID(sub.ID))
+		}
+		if err != nil {
+			return err
+		}
+		if name != "" {
+			f.Message = string(sub.Kind) + ":" + name
+		}
+		c.Fields = append(c.Fields, f)
+	}
+	return &c
 }

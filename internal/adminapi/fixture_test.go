@@ -49,6 +49,7 @@ type broker struct {
 	inspector *token.Inspector
 	log       *buffer
 	engine    *crashing
+	stopped   atomic.Pointer[time.Time] // what the store and the directory take for now; nil: the time of day
 
 	mu     sync.Mutex
 	tokens map[string]string
@@ -62,7 +63,7 @@ func start(t testing.TB) *broker {
 	check(t, err)
 	b.engine = &crashing{Store: engine, wrote: make(map[string]bool)}
 	b.engine.left.Store(-1)
-	b.store = store.New(b.engine, store.Options{Lease: 2 * time.Second, Budget: 5 * time.Second, CacheEntries: 10_000, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	b.store = store.New(b.engine, store.Options{Lease: 2 * time.Second, Budget: 5 * time.Second, CacheEntries: 10_000, Now: b.now, Log: slog.New(slog.DiscardHandler)})
 	ready, done := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(done)
@@ -91,7 +92,7 @@ func start(t testing.TB) *broker {
 	auditKey, err := b.hasher.Derive(audit.KeyLabel)
 	check(t, err)
 	b.directory = &directory.Service{
-		Store: b.store, Secrets: b.hasher, Audit: auditKey, Models: models, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: time.Now,
+		Store: b.store, Secrets: b.hasher, Audit: auditKey, Models: models, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: b.now,
 		Revoke: revoker.All,
 	}
 	sealer, err := keys.NewSealer(keys.NewSecret())
@@ -112,6 +113,13 @@ func start(t testing.TB) *broker {
 	t.Cleanup(b.account)
 	b.seed(ctx)
 	return b
+}
+
+func (b *broker) now() time.Time {
+	if at := b.stopped.Load(); at != nil {
+		return *at
+	}
+	return time.Now()
 }
 
 func (b *broker) seed(ctx context.Context) {

@@ -287,13 +287,19 @@ func printedLines(t *testing.T, p *process) {
 // commandLine pastes the block about the command line, which finds the operator's secret by itself.
 func commandLine(t *testing.T, s *site) {
 	t.Helper()
-	blocks := readPage(t, "README.md").blocks(t, "Clients, organizations and the rest", 1)
+	blocks := readPage(t, "README.md").blocks(t, "Clients, organizations and the rest", 2)
 	out := s.paste(blocks[0].shell)
 	if !strings.Contains(out, "dev-client") {
 		t.Errorf("the command line printed %q, want dev-client among the clients of acme", out)
 	}
 	if info, err := os.Stat(s.path("data", "dev-client.next")); err != nil || info.Mode() != fs.FileMode(0o600) {
 		t.Errorf("the rotated secret's file: got %v, %v, want mode 0600", info, err)
+	}
+	out = s.paste(blocks[1].shell)
+	for _, want := range []string{"bob", "carol@example.com", "reader", "env_create"} {
+		if !strings.Contains(out, want) {
+			t.Errorf("the command line printed %q, want %s", out, want)
+		}
 	}
 }
 

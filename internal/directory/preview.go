@@ -197,19 +197,14 @@ func (v *preview) unassignOne(m *access.Model, n *iam.Node, a apiv1.Assignment) 
 	if a.Role != "" {
 		return v.unassign(n.ID, sub, iam.RoleID(a.Role))
 	}
-	var ends access.Plan
-	err = v.decide(func(r access.Roster) (err error) {
-		ends, err = m.Expel(r, v.by.Actor, n.ID, sub)
-		return err
-	})
-	if err != nil {
-		return err
+	d := &departure{ref: string(n.ID), node: n, model: m, subject: sub}
+	for more := true; more; {
+		var err error
+		if more, err = v.expelPart(d); err != nil {
+			return err
+		}
 	}
-	at := []iam.NodeID{n.ID}
-	for _, e := range ends.Ends {
-		at = append(at, e.Node)
-	}
-	return v.dropAll(sub, at)
+	return nil
 }
 
 func (v *preview) suspendOne(m *access.Model, n *iam.Node, a apiv1.Assignment, suspended bool) error {

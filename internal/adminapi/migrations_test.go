@@ -119,6 +119,11 @@ func TestMigrationsArePlannedThenApplied(t *testing.T) {
 		t.Errorf("applied again, it has made %d assignments", got-before)
 	}
 
+	read, err := ada.GetMigration(t.Context(), "bank", m.ID)
+	check(t, err)
+	if got := states(read); !slices.Equal(got, states(m)) {
+		t.Errorf("read back, it has the states %q, want %q", got, states(m))
+	}
 	list, err := ada.ListMigrations(t.Context(), "bank", apiv1.PageOptions{})
 	check(t, err)
 	if len(list.Items) != 1 || list.Items[0].Count != 6 || list.Items[0].Items != nil {

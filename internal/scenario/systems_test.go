@@ -10,9 +10,6 @@ import (
 	"time"
 )
 
-// tables are the four systems, by their facts.
-var tables = []string{"1-floxhub", "2-flakiness", "3-flux", "4-flowx"}
-
 // people are the users of a table.
 func (tb *table) people() []string {
 	var out []string

@@ -100,7 +100,7 @@ func start(t testing.TB) *broker {
 	b.refusals = &adminapi.Refusals{Directory: b.directory, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	server := &adminapi.Server{
 		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker,
-		Keys: &ringKeys{all: all, revoke: revoker.All}, Limit: web.NewLimiter("admin"), Sealer: sealer,
+		Keys: &ringKeys{all: all, revoke: revoker.All}, Limit: web.NewLimiterOf("admin", 8, 256, time.Minute), Sealer: sealer,
 		Refusals: b.refusals,
 	}
 	b.routes, err = server.Routes()

@@ -1,10 +1,12 @@
 package adminapi_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
+	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
 // migrants is an organization on flowx with workspace loans and project car in it: ada administers the organization, wim the workspace.
@@ -232,5 +234,38 @@ func TestInterruptedMigrationIsFinished(t *testing.T) {
 	check(t, err)
 	if got := held(t, api); got != before+5 || slices.Contains(states(m), "proposed") {
 		t.Errorf("%d assignments were made, want 5; states %q", got-before, states(m))
+	}
+}
+
+// A node keeps thirty plans, which explanations of access look through.
+func TestANodeKeepsABoundedNumberOfMigrations(t *testing.T) {
+	b := start(t)
+	migrants(t, b)
+	ada := b.as(b.person("ada", "bank"))
+	var last apiv1.Migration
+	for range store.MaxMigrations {
+		var err error
+		last, err = ada.PlanMigration(t.Context(), "bank", exported)
+		check(t, err)
+	}
+	wantCode(t, errorOf(ada.PlanMigration(t.Context(), "bank", exported)), "too_many_migrations")
+	check(t, ada.DeleteMigration(t.Context(), "bank", last.ID))
+	check(t, errorOf(ada.PlanMigration(t.Context(), "bank", exported)))
+}
+
+// A plan has room for everybody, also where each holder is a user of his own with a place of his own.
+func TestAPlanOfManyUsersIsOneChange(t *testing.T) {
+	b := start(t)
+	api := migrants(t, b)
+	n := apiv1.NewMigration{Source: "flowx-4"}
+	for i := range 80 {
+		name := fmt.Sprintf("user%d", i)
+		check(t, errorOf(api.CreateUser(t.Context(), apiv1.NewUser{Name: name})))
+		n.Holders = append(n.Holders, apiv1.MigrationHolder{User: name, Role: "FLOWX_VIEWER", Where: "bank/loans/car"})
+	}
+	m, err := b.as(b.person("ada", "bank")).PlanMigration(t.Context(), "bank", n)
+	check(t, err)
+	if len(m.Items) != 80 || m.Items[79].State != "proposed" {
+		t.Errorf("got %d items, want 80 that are proposed", len(m.Items))
 	}
 }

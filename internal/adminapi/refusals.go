@@ -2,6 +2,7 @@ package adminapi
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"net/http"
 	"strings"
@@ -149,12 +150,32 @@ func (r *Refusals) Flush(ctx context.Context, all bool) error {
 		}
 	}
 	r.mu.Unlock()
+	var errs []error
 	for _, c := range due {
 		for node, n := range c.more {
 			if err := r.Directory.NoteMoreRefusals(ctx, c.by, node, n); err != nil {
-				return err
+				errs = append(errs, err)
+				continue
 			}
+			delete(c.more, node)
+		}
+		if len(c.more) > 0 {
+			r.keep(c)
 		}
 	}
-	return nil
+	return errors.Join(errs...)
+}
+
+// keep remembers counts that could not be told for the next Flush, with what was refused meanwhile.
+func (r *Refusals) keep(untold *refused) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	now := r.callers[untold.by.Subject]
+	if now == nil {
+		r.callers[untold.by.Subject] = untold
+		return
+	}
+	for node, n := range untold.more {
+		now.more[node] += n
+	}
 }

@@ -450,3 +450,30 @@ func TestDeletedNodeEndsItsReviews(t *testing.T) {
 		return err
 	}))
 }
+
+// A node keeps a hundred reviews: one more takes the place of the oldest closed one, and is refused while all are open.
+func TestANodeKeepsABoundedNumberOfReviews(t *testing.T) {
+	b := reviewed(t)
+	ctx := t.Context()
+	boss := b.person("boss", "acme")
+	org, err := b.store.Organization(ctx, "acme")
+	check(t, err)
+	var old []string // the newest first
+	for i := range store.MaxReviews {
+		old = append(old, fmt.Sprintf("rv_z%03d", i))
+		check(t, b.store.Update(ctx, func(tx *store.Tx) error {
+			return tx.PutReview(&iam.Review{ID: old[i], Node: org.ID, Listed: true, OpenedAt: b.now(), Due: b.now().Add(time.Hour)})
+		}))
+	}
+	_, err = b.as(boss).OpenReview(ctx, "acme", apiv1.NewReview{Due: time.Now().Add(time.Hour)})
+	wantCode(t, err, "too_many_reviews")
+	for _, id := range []string{old[40], old[70]} {
+		check(t, errorOf(b.as(boss).CloseReview(ctx, "acme", id, apiv1.ReviewClose{})))
+	}
+	fresh := b.openReview(boss, "acme")
+	_, err = b.as(boss).GetReview(ctx, "acme", old[70])
+	wantCode(t, err, "not_found")
+	for _, id := range []string{fresh.ID, old[40], old[99]} {
+		check(t, errorOf(b.as(boss).GetReview(ctx, "acme", id)))
+	}
+}

@@ -13,6 +13,9 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
+// CodeTooManyMigrations is the refusal of one more plan at a node.
+const CodeTooManyMigrations = "too_many_migrations"
+
 // PlanMigration makes a plan that brings roles of another system over to a node and those below. It changes nobody's access.
 func (s *Service) PlanMigration(ctx context.Context, by By, ref string, n apiv1.NewMigration) (out apiv1.Migration, err error) {
 	id := iam.NewID("m")
@@ -24,17 +27,21 @@ func (s *Service) PlanMigration(ctx context.Context, by By, ref string, n apiv1.
 		if !slices.ContainsFunc(m.Schema().Migrations, func(g access.Migration) bool { return g.Source == n.Source }) {
 			return iam.Errorf(iam.Invalid, "source: access model %s brings over no roles of %.60q", m.Name(), n.Source)
 		}
-		var f faults
-		items := make([]store.MigrationItem, len(n.Holders))
-		for i, h := range n.Holders {
-			if items[i], err = w.planItem(m, home, n.Source, h); err != nil {
-				if !refused(err) {
-					return err
-				}
-				f.take(at("holders", i), err)
-			}
+		there, err := w.Tx.Migrations(home.ID)
+		if err != nil {
+			return err
 		}
-		if err := f.err(); err != nil {
+		if len(there) >= store.MaxMigrations {
+			return iam.Refuse(iam.Conflict, CodeTooManyMigrations, "a node keeps %d plans: delete one", store.MaxMigrations)
+		}
+		var items []store.MigrationItem
+		// Who and where the items are is found anew when they are applied, so what is read for them is no condition: a
+		// transaction has no room for so many.
+		err = w.Peek(func() error {
+			items, err = w.planItems(m, home, n)
+			return err
+		})
+		if err != nil {
 			return err
 		}
 		g := &store.Migration{ID: id, Node: home.ID, Source: n.Source, By: by.Subject, CreatedAt: s.Now().UTC()}
@@ -45,6 +52,21 @@ func (s *Service) PlanMigration(ctx context.Context, by By, ref string, n apiv1.
 		return err
 	})
 	return out, err
+}
+
+// planItems says what becomes of each role of a new plan.
+func (w *work) planItems(m *access.Model, home *iam.Node, n apiv1.NewMigration) (items []store.MigrationItem, err error) {
+	var f faults
+	items = make([]store.MigrationItem, len(n.Holders))
+	for i, h := range n.Holders {
+		if items[i], err = w.planItem(m, home, n.Source, h); err != nil {
+			if !refused(err) {
+				return nil, err
+			}
+			f.take(at("holders", i), err)
+		}
+	}
+	return items, f.err()
 }
 
 // migrationSite finds a node whose migrations the caller may see and plan: who may see who has access there.

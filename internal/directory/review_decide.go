@@ -17,6 +17,8 @@ const (
 	CodeItemDecided  = "item_decided"    // somebody has decided about the item
 	CodeItemChanged  = "item_changed"    // what the item says is no longer so
 	CodeItemsOpen    = "review_has_open" // a review with open items is closed by force only
+
+	CodeTooManyReviews = "too_many_reviews" // a node keeps no more, and none of them is closed
 )
 
 // DecideReviewItem confirms what an item of a review says, or takes it away in the same transaction: by the caller's own right,

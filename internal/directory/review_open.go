@@ -56,11 +56,8 @@ func (s *Service) OpenReview(ctx context.Context, by By, ref string, n apiv1.New
 		if err != nil {
 			return err
 		}
-		old = nil
-		for _, o := range all {
-			if !o.Listed && now.Sub(o.OpenedAt) > abandoned {
-				old = append(old, o.ID)
-			}
+		if old, err = makeRoom(all, now); err != nil {
+			return err
 		}
 		return w.PutReview(&r)
 	})
@@ -95,6 +92,22 @@ func (s *Service) OpenReview(ctx context.Context, by By, ref string, n apiv1.New
 		err = errors.Join(err, s.dropReview(context.WithoutCancel(ctx), by, r.Node, r.ID))
 	}
 	return out, err
+}
+
+// makeRoom says which reviews of a node, given the newest first, go when one more is opened: those that were given up, and the
+// oldest closed ones beyond what a node keeps. What was decided in these is in the audit log. An open one never goes.
+func makeRoom(all []*iam.Review, now time.Time) (old []string, err error) {
+	for _, r := range slices.Backward(all) {
+		givenUp := !r.Listed && now.Sub(r.OpenedAt) > abandoned
+		beyond := len(all)-len(old) >= store.MaxReviews && !r.ClosedAt.IsZero()
+		if givenUp || beyond {
+			old = append(old, r.ID)
+		}
+	}
+	if len(all)-len(old) >= store.MaxReviews {
+		return nil, iam.Refuse(iam.Conflict, CodeTooManyReviews, "a node keeps %d access reviews, and all of them are open: close one", store.MaxReviews)
+	}
+	return old, nil
 }
 
 // idAlphabet keeps the order of what it encodes.

@@ -58,6 +58,9 @@ const (
 	MaxMigrationItems = 30 * MigrationPart
 )
 
+// MaxMigrations is how many plans a node keeps: explanations of access look through all of them.
+const MaxMigrations = 30
+
 type migrationPart struct {
 	Node  iam.NodeID      `json:"node"` // of the migration
 	Items []MigrationItem `json:"items"`

@@ -31,8 +31,12 @@ func (tx *Tx) Review(n iam.NodeID, id string) (*iam.Review, error) {
 	return read(tx, reviews, join(string(n), id))
 }
 
-// Reviews returns the reviews of a node, those not listed yet among them. Every new one touches the node, which it therefore
-// reads first.
+// MaxReviews is how many reviews a node keeps, those that are being opened or removed among them.
+const MaxReviews = 100
+
+// Reviews returns the reviews of a node, the newest first, those not listed yet among them. Every new one touches the node, which
+// it therefore reads first: how many there are is a condition of the transaction, and what each of them says is none, since a
+// transaction has no room for so many.
 func (tx *Tx) Reviews(n iam.NodeID) (out []*iam.Review, err error) {
 	if _, err := tx.Node(n); err != nil {
 		return nil, err
@@ -41,16 +45,19 @@ func (tx *Tx) Reviews(n iam.NodeID) (out []*iam.Review, err error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, id := range list {
-		r, err := tx.Review(n, id)
-		if err != nil {
-			return nil, err
+	err = tx.Peek(func() error {
+		for _, id := range list {
+			r, err := tx.Review(n, id)
+			if err != nil {
+				return err
+			}
+			if r != nil {
+				out = append(out, r)
+			}
 		}
-		if r != nil {
-			out = append(out, r)
-		}
-	}
-	return out, nil
+		return nil
+	})
+	return out, err
 }
 
 // PutReview creates or changes a review. Its node must exist.

@@ -1,6 +1,7 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -337,14 +338,11 @@ func (w *work) showAssignment(a iam.Assignment) ([]apiv1.Assignment, error) {
 	var one apiv1.Assignment
 	switch a.Subject.Kind {
 	case iam.SubjectUser:
-		one.User = a.Subject.ID
-		u, err := w.User(iam.UserID(a.Subject.ID))
+		name, err := w.nameOfUser(iam.UserID(a.Subject.ID))
 		if err != nil {
 			return nil, err
 		}
-		if u != nil {
-			one.User = u.Name
-		}
+		one.User = cmp.Or(name, a.Subject.ID)
 	case iam.SubjectGroup:
 		name, err := w.groupName(a.Node, iam.GroupID(a.Subject.ID))
 		if err != nil {

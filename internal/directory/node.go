@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 
+	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -121,17 +122,20 @@ func (s *Service) UpdateNode(ctx context.Context, by By, ref string, c apiv1.Nod
 }
 
 func (w *work) showNode(n *iam.Node) (out apiv1.Node, err error) {
-	path, err := w.pathOf(n.ID)
-	if err != nil {
-		return out, err
+	path, parent := n.Name, "" // and no more is read for most nodes of a list
+	if n.Parent != "" {
+		if parent, err = w.pathOf(n.Parent); err != nil {
+			return out, err
+		}
+		if n.Level != iam.LevelOrganization { // whose name says where it is
+			path = parent + "/" + n.Name
+		}
 	}
-	parent, err := w.pathOf(n.Parent)
-	if err != nil {
-		return out, err
-	}
-	_, m, err := w.at(n.ID)
-	if err != nil {
-		return out, err
+	var m *access.Model
+	if len(n.Settings) > 0 {
+		if _, m, err = w.at(n.ID); err != nil {
+			return out, err
+		}
 	}
 	out = apiv1.Node{ID: string(n.ID), Name: n.Name, Path: path, Parent: parent, CreatedAt: n.CreatedAt, NodeSpec: apiv1.NodeSpec{
 		Level: string(n.Level), Kind: n.Kind, DisplayName: n.DisplayName, Model: n.Model, Seats: n.Seats, Disabled: n.Disabled,

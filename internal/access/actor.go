@@ -174,7 +174,8 @@ func (st *site) exceedsGrant(g grantable) error {
 }
 
 // allowed refuses an actor whom a rule does not let do what to the role. taking: the role is being taken, which an operator may
-// always do, so that nobody becomes impossible to remove.
+// always do, so that nobody becomes impossible to remove. what says nothing of the roles that somebody holds: whoever is refused need
+// not know them.
 func (st *site) allowed(what string, g grantable, ru rule, taking bool) error {
 	switch {
 	case st.free() && taking:
@@ -186,5 +187,5 @@ func (st *site) allowed(what string, g grantable, ru rule, taking bool) error {
 	case st.any(&ru.perms):
 		return nil
 	}
-	return refuseRight(what+" role "+string(g.id), st.node(), ru.AnyOf)
+	return refuseRight(what, st.node(), ru.AnyOf)
 }

@@ -113,15 +113,16 @@ func (st *site) selfLocked(s iam.Subject, lost []iam.RoleID) error {
 
 // mayGive refuses an actor without the right to assign the role or, where others are lost with it, to change them into it.
 func (st *site) mayGive(g grantable, lost []iam.RoleID) error {
+	giving := "giving role " + string(g.id)
 	if len(lost) == 0 {
-		return st.allowed("assigning", g, g.assign, false)
+		return st.allowed(giving, g, g.assign, false)
 	}
-	if err := st.allowed("changing to", g, g.change, false); err != nil {
-		return err
+	if err := st.allowed(giving, g, g.change, false); err != nil {
+		return cmp.Or(st.allowed(giving, g, g.assign, false), err) // who may do neither does not learn that something is held
 	}
 	for _, id := range lost {
 		old, _ := st.grantable(id)
-		if err := st.allowed("changing", old, old.change, true); err != nil {
+		if err := st.allowed(giving, old, old.change, true); err != nil {
 			return err
 		}
 	}
@@ -166,9 +167,25 @@ func (st *site) outsider(s iam.Subject) error {
 	}
 	ev, _ := st.m.evaluate(st.r, s, st.node().ID)
 	if c := ev.cut[ev.last()]; c.by == RestrictExternalUsers && c.node.ID != st.node().ID {
-		return refuse(CodeExternalBlocked, "%s admits only people with a role of its own: add %s there first", c.node.Name, s)
+		return refuseOutsider(c.node, s)
 	}
 	return nil
+}
+
+// outsiderBelow is outsider for a node right below the site that is to be made.
+func (st *site) outsiderBelow(s iam.Subject) error {
+	if !isPerson(s) {
+		return nil
+	}
+	ev, _ := st.m.evaluate(st.r, s, st.node().ID)
+	if c := ev.cut[ev.last()]; c.by == RestrictExternalUsers {
+		return refuseOutsider(c.node, s)
+	}
+	return nil
+}
+
+func refuseOutsider(n *iam.Node, s iam.Subject) error {
+	return refuse(CodeExternalBlocked, "%s admits only people with a role of its own: add %s there first", n.Name, s)
 }
 
 // maximum refuses one more holder of a role that as many hold as may.

@@ -86,6 +86,9 @@ func (m *Model) AddMember(r Roster, actor Actor, id iam.GroupID, u iam.UserID) (
 				return nil, err
 			}
 		}
+		if err := st.outsiderIn(id, u.Subject()); err != nil {
+			return nil, err
+		}
 		taken, err := m.seat(r, st.ev.path, st.level(), []iam.Subject{u.Subject()})
 		if err != nil {
 			return nil, err
@@ -93,6 +96,22 @@ func (m *Model) AddMember(r Roster, actor Actor, id iam.GroupID, u iam.UserID) (
 		uses = append(uses, taken)
 	}
 	return uses, nil
+}
+
+// outsiderIn is outsider for whoever is to have what a group holds at the site. Where the group itself holds something at the node
+// that keeps outsiders out, joining makes one a member.
+func (st *site) outsiderIn(id iam.GroupID, s iam.Subject) error {
+	err := st.outsider(s)
+	if err == nil {
+		return nil
+	}
+	for i := range st.ev.path {
+		l, n := st.ev.levels[i], st.ev.path[i]
+		if l.externals && l.value(n, string(RestrictExternalUsers)) == blocked && n.ID != st.node().ID && len(st.r.Roles(n.ID, id.Subject())) == 0 {
+			return err
+		}
+	}
+	return nil
 }
 
 // RemoveMember decides whether actor may take somebody out of a group.

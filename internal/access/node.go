@@ -88,6 +88,9 @@ func (m *Model) found(st *site, actor Actor, l *level, kind string, first []iam.
 		}
 		if st != nil {
 			people = append(people, m.peopleOf(st.r, a.Subject)...)
+			if err := st.outsiderBelow(a.Subject); err != nil {
+				return err
+			}
 		}
 		for _, id := range a.Roles {
 			if err := m.mayFound(st, actor, l, a.Subject, id); err != nil {
@@ -133,7 +136,13 @@ func (m *Model) mayFound(st *site, actor Actor, l *level, s iam.Subject, id iam.
 			return err
 		}
 	}
-	return st.exceeds(ro)
+	if err := st.exceeds(ro); err != nil {
+		return err
+	}
+	if held := st.reach(l); !st.free() && !held.meets(&ro.assign.perms) { // as at the node itself, once it is there
+		return refuseRight("giving role "+string(id), st.node(), ro.assign.AnyOf)
+	}
+	return nil
 }
 
 // An Outcome is what an operation brings about.
@@ -179,6 +188,9 @@ func (m *Model) Operate(r Roster, actor Actor, operation string, n iam.NodeID) (
 	}
 	if ro := m.roleOf[op.CreatorGets]; !ro.mayHold(actor.Subject.Kind) {
 		return Outcome{}, refuse(CodeHolderNotAllowed, "role %s, which the maker gets, is not for a %s: a person who may has to ask", ro.ID, actor.Subject.Kind)
+	}
+	if err := st.outsiderBelow(actor.Subject); err != nil {
+		return Outcome{}, err
 	}
 	out.Seats, err = m.seat(r, st.ev.path, made, []iam.Subject{actor.Subject})
 	return out, err

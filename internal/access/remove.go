@@ -106,7 +106,7 @@ func (st *site) revokes(lost []iam.RoleID) error {
 	}
 	for _, id := range lost {
 		g, _ := st.grantable(id)
-		if err := st.allowed("taking", g, g.revoke, true); err != nil {
+		if err := st.allowed("removing somebody", g, g.revoke, true); err != nil {
 			return err
 		}
 	}
@@ -150,7 +150,7 @@ func (w without) Roles(n iam.NodeID, s iam.Subject) []iam.RoleID {
 // Suspend decides whether actor may suspend s at n: its roles stay and count for nothing there and below. It takes the right to
 // revoke what s holds at n, and a role keeps its minimum of holders who are not suspended.
 func (m *Model) Suspend(r Roster, actor Actor, n iam.NodeID, s iam.Subject) error {
-	st, err := m.suspension(r, actor, n, s)
+	st, err := m.suspension(r, actor, n)
 	if err != nil {
 		return err
 	}
@@ -167,7 +167,7 @@ func (m *Model) Suspend(r Roster, actor Actor, n iam.NodeID, s iam.Subject) erro
 // Resume decides whether actor may end the suspension of s at n. It takes the right to assign what s holds at n, and none of that
 // may exceed the actor.
 func (m *Model) Resume(r Roster, actor Actor, n iam.NodeID, s iam.Subject) error {
-	st, err := m.suspension(r, actor, n, s)
+	st, err := m.suspension(r, actor, n)
 	if err != nil {
 		return err
 	}
@@ -180,7 +180,7 @@ func (m *Model) Resume(r Roster, actor Actor, n iam.NodeID, s iam.Subject) error
 		if !ok {
 			continue
 		}
-		if err := st.allowed("resuming", g, g.assign, true); err != nil {
+		if err := st.allowed("resuming somebody", g, g.assign, true); err != nil {
 			return err
 		}
 		if err := st.exceedsGrant(g); err != nil {
@@ -190,13 +190,13 @@ func (m *Model) Resume(r Roster, actor Actor, n iam.NodeID, s iam.Subject) error
 	return nil
 }
 
-func (m *Model) suspension(r Roster, actor Actor, n iam.NodeID, s iam.Subject) (*site, error) {
+func (m *Model) suspension(r Roster, actor Actor, n iam.NodeID) (*site, error) {
 	st, err := m.enter(r, actor, n)
 	if err != nil {
 		return nil, err
 	}
 	if !st.level().suspends {
-		return nil, refuse(CodeNotOffered, "model %s knows no suspension at level %s: remove %s instead", m.schema.Name, st.level().ID, s)
+		return nil, refuse(CodeNotOffered, "model %s knows no suspension at level %s: remove people instead", m.schema.Name, st.level().ID)
 	}
 	return st, nil
 }

@@ -166,3 +166,69 @@ func TestGroupsOfDisabledNode(t *testing.T) {
 		}
 	}
 }
+
+// Nobody who is shut out above comes in with a new node, by an operation or through a group.
+func TestOutsidersComeInByNoOtherWay(t *testing.T) {
+	closed := strings.NewReplacer("settings: {home: {values: node, change: manage}}\n    restrict: [suspended]",
+		"settings: {home: {values: node, change: manage}, external_users: {values: [allowed, blocked], default: blocked, change: manage}}\n    restrict: [suspended, external_users]\n    groups: {custom: {create: manage}}",
+		"permissions: [read, write], holders: [user]", "permissions: [read, write], holders: [user, group]").Replace(helped)
+	m, mem := small(t, closed, map[string]iam.RoleID{"user:a": "admin", "user:m": "member"})
+	operator := access.Actor{Subject: subject("user:op"), Authority: access.ByOperator}
+	found := func(actor access.Actor, who string) error {
+		return m.CreateNode(mem, actor, "o", "project", "", []iam.Assignment{{Subject: subject(who), Roles: []iam.RoleID{"edit"}}})
+	}
+	wantCode(t, "an operator founds with a member", found(operator, "user:m"), "ok")
+	wantCode(t, "an operator founds with an outsider", found(operator, "user:x"), access.CodeExternalBlocked)
+	wantCode(t, "an operator founds with a login", found(operator, "login:github/x"), access.CodeExternalBlocked)
+	_, err := m.Operate(mem, operator, "make", "o")
+	wantCode(t, "an operator who is an outsider makes a project", err, access.CodeExternalBlocked)
+	_, err = m.Operate(mem, access.User("a"), "make", "o")
+	wantCode(t, "an admin makes a project", err, "ok")
+
+	mem.PutGroup(iam.Group{ID: "g", Node: "o", Name: "g"})
+	mem.PutAssignment(iam.Assignment{Node: "p", Subject: subject("group:g"), Roles: []iam.RoleID{"edit"}})
+	_, err = m.AddMember(mem, access.User("a"), "g", "m")
+	wantCode(t, "a member joins a group", err, "ok")
+	_, err = m.AddMember(mem, access.User("a"), "g", "x")
+	wantCode(t, "an outsider joins a group", err, access.CodeExternalBlocked)
+}
+
+// Who takes a value back gives what then holds, and no more than he has himself.
+func TestTakingAValueBackDoesNotExceed(t *testing.T) {
+	m, mem := small(t, `model: handed
+revision: 1
+levels:
+  organization:
+    see: org_view
+    settings: {grade: {values: [edit, read], default: edit, change: tune}}
+    manage: {assign: manage, change: manage, revoke: manage}
+    roles:
+      admin: {permissions: [manage, tune, org_view], holders: [user], implies: [{at: project, role: edit}]}
+      tuner: {permissions: [tune, org_view], holders: [user], implies: [{at: project, role: read}]}
+      member: {permissions: [org_view], holders: [user], implies: [{at: project, setting: grade, via: [organization]}]}
+  project:
+    parent: organization
+    see: view
+    manage: {assign: write, change: write, revoke: write}
+    roles:
+      edit: {permissions: [view, write], holders: [user]}
+      read: {permissions: [view], holders: [user]}
+`, map[string]iam.RoleID{"user:a": "admin", "user:t": "tuner"})
+	mem.AddNode(iam.Node{ID: "o", Level: "organization", Name: "o", Settings: map[string]string{"grade": "read"}})
+	wantCode(t, "a tuner gives what he has", m.Set(mem, access.User("t"), "o", "grade", "read"), "ok")
+	wantCode(t, "a tuner gives more", m.Set(mem, access.User("t"), "o", "grade", "edit"), access.CodeExceedsOwn)
+	wantCode(t, "a tuner takes back, which gives more", m.Set(mem, access.User("t"), "o", "grade", ""), access.CodeExceedsOwn)
+	wantCode(t, "an admin takes back", m.Set(mem, access.User("a"), "o", "grade", ""), "ok")
+}
+
+// Who is refused learns from the words nothing of what somebody holds.
+func TestRefusalsDoNotTellWhatIsHeld(t *testing.T) {
+	m, mem := small(t, helped, map[string]iam.RoleID{"user:a": "admin", "user:m": "member", "user:r": "resident"})
+	says := func(s string) string {
+		_, err := m.Remove(mem, access.User("m"), "o", subject(s), "")
+		return err.Error()
+	}
+	if held, none := says("user:r"), says("user:x"); held != none {
+		t.Errorf("removing a resident: got %q, want it as for a stranger: %q", held, none)
+	}
+}

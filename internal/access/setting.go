@@ -21,7 +21,8 @@ func (m *Model) Set(r Roster, actor Actor, n iam.NodeID, key, value string) erro
 		return err
 	}
 	if value == "" {
-		return nil
+		value, _ = st.inherited(*s)
+		return st.feeds(key, value)
 	}
 	if s.Node {
 		path := r.Path(iam.NodeID(value))
@@ -33,7 +34,12 @@ func (m *Model) Set(r Roster, actor Actor, n iam.NodeID, key, value string) erro
 	if !slices.Contains(s.Values, value) {
 		return refuse(CodeValueNotAllowed, "%s is one of %s, got %q", key, strings.Join(s.Values, ", "), value)
 	}
-	for _, ro := range m.fed(st.level(), key, value) {
+	return st.feeds(key, value)
+}
+
+// feeds refuses a value of a setting by which people get a role that carries what the actor does not hold.
+func (st *site) feeds(key, value string) error {
+	for _, ro := range st.m.fed(st.level(), key, value) {
 		if err := st.exceeds(ro); err != nil {
 			return err
 		}

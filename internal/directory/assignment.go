@@ -74,7 +74,7 @@ func (s *Service) Assign(ctx context.Context, by By, ref string, a apiv1.Assignm
 
 // Unassign takes a role at a node away, or with Role "" all that the subject holds there and below.
 func (s *Service) Unassign(ctx context.Context, by By, ref string, a apiv1.Assignment) error {
-	who := func(w *work, m *access.Model, n *iam.Node) (iam.Subject, error) { return w.subject(m, n.ID, a) }
+	who := func(w *work, m *access.Model, n *iam.Node) (iam.Subject, error) { return w.loser(m, n.ID, a) }
 	if a.Role == "" {
 		return s.expel(ctx, by, ref, who)
 	}
@@ -85,6 +85,22 @@ func (s *Service) Unassign(ctx context.Context, by By, ref string, a apiv1.Assig
 		}
 		return l.refusal(w.unassign(l.node.ID, l.subject, iam.RoleID(a.Role)))
 	})
+}
+
+// loser resolves who is to lose something at a node. Who may not take anything away there does not learn from the answer who exists.
+func (w *work) loser(m *access.Model, n iam.NodeID, a apiv1.Assignment) (iam.Subject, error) {
+	sub, err := w.subject(m, n, a)
+	if iam.CodeOf(err) != codeUnknownReference || w.by.Authority != access.ByModel {
+		return sub, err
+	}
+	refused := w.decide(func(r access.Roster) error {
+		_, err := m.Remove(r, w.by.Actor, n, iam.Subject{Kind: kindOf(a), ID: "nobody"}, iam.RoleID(a.Role))
+		return err
+	})
+	if iam.KindOf(refused) == iam.Forbidden {
+		return sub, refused
+	}
+	return sub, err
 }
 
 func (w *work) nodeAndModel(ref string) (*iam.Node, *access.Model, error) {
@@ -119,14 +135,15 @@ func (w *work) unassign(n iam.NodeID, sub iam.Subject, role iam.RoleID) error {
 func (w *work) assign(m *access.Model, n iam.NodeID, a apiv1.Assignment) (role iam.RoleID, fresh bool, err error) {
 	sub, err := w.subject(m, n, a)
 	if iam.CodeOf(err) == codeUnknownReference && w.by.Authority == access.ByModel {
-		// Who may not give the role does not learn from the answer who exists; that nobody of the kind may hold it, he may know.
+		// Who may not give the role does not learn from the answer who exists: what is refused for anybody's sake is refused first.
 		stranger := iam.Subject{Kind: kindOf(a), ID: "nobody"}
-		forbidden := w.decide(func(r access.Roster) error {
+		refused := w.decide(func(r access.Roster) error {
 			_, err := m.Assign(r, w.by.Actor, n, stranger, iam.RoleID(a.Role))
 			return err
 		})
-		if iam.KindOf(forbidden) == iam.Forbidden || iam.CodeOf(forbidden) == access.CodeHolderNotAllowed {
-			return "", false, forbidden
+		switch iam.CodeOf(refused) {
+		case access.CodeForbidden, access.CodeExceedsOwn, access.CodeHolderNotAllowed, access.CodeRoleNotHere, access.CodeRoleSystemAssigned:
+			return "", false, refused
 		}
 	}
 	if err != nil {

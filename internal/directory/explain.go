@@ -336,6 +336,9 @@ func (q *inquiry) explainAssignment(in apiv1.AssignQuestion) (*apiv1.AssignmentE
 	if err != nil {
 		return nil, err
 	}
+	if sub != q.by.Subject && !q.lists(at) {
+		sub = iam.Subject{Kind: sub.Kind, ID: "nobody"} // what others hold is not for everybody: the answer is that about a newcomer
+	}
 	role := iam.RoleID(in.Role)
 	if role == "" {
 		role = at.m.Level(at.Level).JoinRole
@@ -362,6 +365,11 @@ func (q *inquiry) explainAssignment(in apiv1.AssignQuestion) (*apiv1.AssignmentE
 		return err
 	})
 	return out, nil
+}
+
+// lists reports whether the asker may see who holds what at a node: who reviews access there, and who gives roles.
+func (q *inquiry) lists(at *site) bool {
+	return q.reviews(at) || len(at.m.AssignableBy(q, q.by.Actor, at.ID, iam.SubjectUser)) > 0
 }
 
 // told returns what a refusal says; a fault is returned as it is.

@@ -187,7 +187,7 @@ func (v *preview) assignOne(m *access.Model, n *iam.Node, a apiv1.Assignment) er
 }
 
 func (v *preview) unassignOne(m *access.Model, n *iam.Node, a apiv1.Assignment) error {
-	sub, err := v.subject(m, n.ID, a)
+	sub, err := v.loser(m, n.ID, a)
 	if err != nil {
 		return err
 	}
@@ -209,6 +209,11 @@ func (v *preview) unassignOne(m *access.Model, n *iam.Node, a apiv1.Assignment) 
 
 func (v *preview) suspendOne(m *access.Model, n *iam.Node, a apiv1.Assignment, suspended bool) error {
 	sub, err := v.subject(m, n.ID, a)
+	if sub != v.by.Subject {
+		if err := v.needList(m, n.ID); err != nil { // who exists is not for everybody
+			return err
+		}
+	}
 	if err != nil {
 		return err
 	}
@@ -251,6 +256,7 @@ func (v *preview) member(a *apiv1.GroupMemberAt, in bool) error {
 type picture struct {
 	roles     map[holderAt][]iam.RoleID
 	order     []holderAt
+	looked    int // pairs of a node and a subject that were looked at
 	public    map[iam.NodeID]bool
 	seats     access.SeatUse
 	hints     []iam.Hint
@@ -320,7 +326,8 @@ func (v *preview) below() (out []*iam.Node, truncated bool, err error) {
 	return out, false, nil
 }
 
-// look notes who holds what at a node: everybody for whoever may review there, else those whom the changes name.
+// look notes who holds what at a node: everybody for whoever may review there, else those whom the changes name, as far as the
+// caller may see who holds what there.
 func (v *preview) look(p *picture, n *iam.Node) error {
 	_, m, err := v.at(n.ID)
 	if err != nil {
@@ -329,28 +336,48 @@ func (v *preview) look(p *picture, n *iam.Node) error {
 	return v.decide(func(r access.Roster) error {
 		anyone := iam.Subject{Kind: iam.SubjectAnonymous}
 		p.public[n.ID] = m.Visible(r, anyone, n.ID)
+		room := func() bool { // asked before anybody is evaluated: a group may be large and the tree too
+			if p.looked >= maxPreviewPairs {
+				p.truncated = true
+				return false
+			}
+			p.looked++
+			return true
+		}
 		note := func(s iam.Subject, roles []iam.RoleID) {
 			at := holderAt{n.ID, s}
 			if _, ok := p.roles[at]; ok || len(roles) == 0 {
 				return
 			}
-			if len(p.order) >= maxPreviewPairs {
-				p.truncated = true
-				return
-			}
 			p.roles[at] = roles
 			p.order = append(p.order, at)
 		}
-		if v.all && m.Administer(r, v.by.Actor, n.ID, access.Review) == nil {
-			for _, h := range m.Who(r, n.ID) {
+		reviews := m.Administer(r, v.by.Actor, n.ID, access.Review) == nil
+		if v.all && reviews {
+			for h := range m.WhoAfter(r, n.ID, iam.Subject{}) {
+				if !room() {
+					return nil
+				}
 				note(h.Subject, h.Roles)
 			}
 		}
-		for s := range v.named {
+		lists := reviews || len(m.AssignableBy(r, v.by.Actor, n.ID, iam.SubjectUser)) > 0
+		for _, s := range v.concerned() {
+			if !lists && s != v.by.Subject {
+				continue
+			}
+			if !room() {
+				return nil
+			}
 			note(s, m.Roles(r, s, n.ID))
 		}
 		return nil
 	})
+}
+
+// concerned lists those whom the changes name, always in the same order: before and after look at the same.
+func (v *preview) concerned() []iam.Subject {
+	return slices.SortedFunc(maps.Keys(v.named), func(a, b iam.Subject) int { return cmp.Compare(a.String(), b.String()) })
 }
 
 // lookAround notes the seats of who pays for the first node, and what is worth a thought about its organization.
@@ -412,6 +439,15 @@ func (v *preview) effect(before, after *picture, refused *apiv1.PreviewRefusal) 
 		known := false
 		if payer != nil {
 			if known, err = v.knows(payer); err != nil {
+				return out, err
+			}
+		}
+		if known && refused != nil { // whoever tries in vain learns no more than who lists who is there
+			_, m, err := v.at(payer.ID)
+			if err != nil {
+				return out, err
+			}
+			if known, err = v.mayList(m, payer.ID); err != nil {
 				return out, err
 			}
 		}

@@ -42,26 +42,25 @@ func (p *plan) deleteOwnNode(id iam.NodeID, e Expect) error {
 	}
 	var others []iam.Subject
 	for _, a := range held {
-		if a.Subject != p.by.Subject && a.Subject.Kind != iam.SubjectGroup {
-			others = append(others, a.Subject)
-		}
-	}
-	first := others[:max(len(others)-maxDropped, 0)] // the rest goes with the node
-	for part := range slices.Chunk(first, maxDropped) {
-		err := p.step(func(w *work) (diff, error) {
-			if _, err := w.mayDelete(id, e); err != nil {
-				return diff{}, err
-			}
-			for _, s := range part {
-				if err := w.dropUnchecked(id, s); err != nil {
-					return diff{}, err
-				}
-			}
-			return diff{}, nil
-		})
+		rests, err := p.mayComeFrom(a.Subject)
 		if err != nil {
 			return err
 		}
+		if !rests {
+			others = append(others, a.Subject)
+		}
+	}
+	rest := len(held) - len(others) // goes with the node
+	first := others[:max(len(others)-max(maxDropped-rest, 0), 0)]
+	mayDelete := func(w *work) error {
+		_, err := w.mayDelete(id, e)
+		return err
+	}
+	if err := p.dropParts(id, first, mayDelete); err != nil {
+		return err
+	}
+	if err := p.dropRemnants(id, mayDelete); err != nil {
+		return err
 	}
 	if err := p.dropReviews(id); err != nil {
 		return err
@@ -89,6 +88,50 @@ func (p *plan) deleteOwnNode(id iam.NodeID, e Expect) error {
 		w.Safe()
 		return diff{action: apiv1.ActionDelete}, w.DeleteNode(id)
 	})
+}
+
+// mayComeFrom reports whether the actor's right may come from what a subject holds: it is the actor, or a group that the actor may
+// be in.
+func (w *work) mayComeFrom(s iam.Subject) (bool, error) {
+	if s.Kind != iam.SubjectGroup || w.by.Subject.Kind != iam.SubjectUser {
+		return s == w.by.Subject, nil
+	}
+	g, err := w.Tx.Group(iam.GroupID(s.ID))
+	if err != nil || g == nil { // the model says who is in a computed one
+		return true, err
+	}
+	return w.isMember(g.ID, iam.UserID(w.by.Subject.ID))
+}
+
+// dropParts plans the end of all that subjects hold at a node, several in a step, each of which decides anew.
+func (p *plan) dropParts(n iam.NodeID, subjects []iam.Subject, decide func(w *work) error) error {
+	for part := range slices.Chunk(subjects, maxDropped) {
+		err := p.step(func(w *work) (diff, error) {
+			if err := decide(w); err != nil {
+				return diff{}, err
+			}
+			for _, s := range part {
+				if err := w.dropUnchecked(n, s); err != nil {
+					return diff{}, err
+				}
+			}
+			return diff{}, nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// dropRemnants plans the end of invitations to a node that have ended and of suspensions of those who left: nothing lists them as
+// holders, and there may be more of them than one transaction removes.
+func (p *plan) dropRemnants(n iam.NodeID, decide func(w *work) error) error {
+	left, err := p.Remnants(n)
+	if err != nil {
+		return err
+	}
+	return p.dropParts(n, left, decide)
 }
 
 // mayDelete refuses to end a node that somebody may not end, that is not the version meant, or that something still stands below.
@@ -147,6 +190,9 @@ func (p *plan) deleteNode(id iam.NodeID) error {
 		if err := p.step(func(w *work) (diff, error) { return diff{}, w.dropUnchecked(id, a.Subject) }); err != nil {
 			return err
 		}
+	}
+	if err := p.dropRemnants(id, func(*work) error { return nil }); err != nil { // the node is disabled: nobody gets in
+		return err
 	}
 	if err := p.dropReviews(id); err != nil {
 		return err

@@ -133,6 +133,10 @@ func (w *work) spare(u *iam.User) error {
 		if err != nil {
 			return err
 		}
+		l := m.Level(n.Level)
+		if l == nil || !slices.ContainsFunc(l.Roles, func(r access.RoleSchema) bool { return r.Min > 0 }) {
+			continue // whatever is held at such a node, nobody must: it takes no room in the transaction
+		}
 		held, err := w.Roles(id, u.ID.Subject())
 		if err != nil {
 			return err

@@ -130,6 +130,35 @@ func (tx *Tx) Assignments(n iam.NodeID) ([]iam.Assignment, error) {
 	return out, err
 }
 
+// Remnants returns who holds no role at a node and is written there all the same: whose invitation has ended, and who left while
+// suspended. As with Assignments, the node's version stands for the list.
+func (tx *Tx) Remnants(n iam.NodeID) (out []iam.Subject, err error) {
+	if _, err := tx.Node(n); err != nil {
+		return nil, err
+	}
+	subjects, err := ids(tx, assignments, string(n)+"/")
+	if err != nil {
+		return nil, err
+	}
+	err = tx.Peek(func() error {
+		for _, id := range subjects {
+			sub, err := iam.ParseSubject(id)
+			if err != nil {
+				return err
+			}
+			roles, err := tx.Roles(n, sub)
+			if err != nil {
+				return err
+			}
+			if len(roles) == 0 {
+				out = append(out, sub)
+			}
+		}
+		return nil
+	})
+	return out, err
+}
+
 // Assignment returns what a subject holds at exactly this node: an Assignment without roles when that is nothing.
 func (tx *Tx) Assignment(n iam.NodeID, sub iam.Subject) (iam.Assignment, error) {
 	a, err := tx.assignment(n, sub)

@@ -16,6 +16,8 @@ const (
 	maxDenialsWaiting = 2 * maxDenials
 	// maxAsked bounds how much of each thing that was asked is kept.
 	maxAsked = 512
+	// maxAskedAudiences bounds how many audiences are kept of those that were asked for.
+	maxAskedAudiences = 20
 )
 
 type denials struct {
@@ -41,19 +43,20 @@ func (r *Recorder) Denied(d iam.DeniedRequest) {
 	q.total++
 	q.ofClient[d.Client]++
 	d.At = now.UTC()
-	d.Asked = bounded(d.Asked)
+	d.Asked, d.Message = bounded(d.Asked), cut(d.Message)
 	q.waiting = append(q.waiting, d)
 }
 
 // bounded cuts what was asked to what is kept, in copies, so that no request's body is held for it.
 func bounded(a iam.TokenAsked) iam.TokenAsked {
-	cut := func(s string) string { return strings.ToValidUTF8(strings.Clone(s[:min(len(s), maxAsked)]), "") }
 	out := iam.TokenAsked{Organization: cut(a.Organization), Scope: cut(a.Scope), Details: cut(a.Details)}
-	for _, aud := range a.Audiences {
+	for _, aud := range a.Audiences[:min(len(a.Audiences), maxAskedAudiences)] {
 		out.Audiences = append(out.Audiences, cut(aud))
 	}
 	return out
 }
+
+func cut(s string) string { return strings.ToValidUTF8(strings.Clone(s[:min(len(s), maxAsked)]), "") }
 
 func (r *Recorder) flushDenials(ctx context.Context) error {
 	q := &r.denials

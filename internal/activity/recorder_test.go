@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -208,5 +209,32 @@ func TestRefusedRequestsAreBounded(t *testing.T) {
 	}
 	if page, err := w.store.DeniedRequests(t.Context(), "n_2", store.PageOptions{}); err != nil || len(page.Items) != 0 {
 		t.Errorf("n_2: got %+v, %v", page, err)
+	}
+}
+
+// A request that asks for more than a record holds keeps no other from being written, and is told in short itself.
+func TestALongRequestHidesNoOther(t *testing.T) {
+	w := newWorld(t)
+	r := w.replica("r_a")
+	long := make([]string, 6000)
+	for i := range long {
+		long[i] = "<<<<<<<<<"
+	}
+	r.Denied(iam.DeniedRequest{
+		RequestID: "long", Client: "broken", Home: "n_1", Code: "invalid_target", Asked: iam.TokenAsked{Audiences: long},
+		Message: strings.Repeat("<", 60<<10),
+	})
+	r.Denied(iam.DeniedRequest{RequestID: "short", Client: "ci", Home: "n_1", Code: "access_denied"})
+	check(t, r.Flush(t.Context()))
+	for _, id := range []string{"long", "short"} {
+		if d, err := w.store.Denied(t.Context(), id); err != nil || d == nil {
+			t.Errorf("%s: got %v, %v", id, d, err)
+		}
+	}
+	check(t, w.store.PutDenied(t.Context(), []iam.DeniedRequest{
+		{RequestID: "huge", At: w.now, Home: "n_1", Message: strings.Repeat("m", kv.MaxValue)}, {RequestID: "after", At: w.now, Home: "n_1"},
+	}))
+	if d, err := w.store.Denied(t.Context(), "after"); err != nil || d == nil {
+		t.Errorf("after one too large for the store: got %v, %v", d, err)
 	}
 }

@@ -472,6 +472,39 @@ func TestRefusalsAreToldWithinBounds(t *testing.T) {
 	}
 }
 
+// Counts of refusals that cannot be written are not lost: they are told with the next, once.
+func TestCountedRefusalsSurviveAnOutage(t *testing.T) {
+	b := start(t)
+	b.twoOrganizations()
+	refuse := func() {
+		if a := b.send("GET", "/api/v1/organizations/acme/audit", "rob@", ""); a.status != 404 {
+			t.Fatalf("got %d", a.status)
+		}
+	}
+	for range 40 {
+		refuse()
+	}
+	b.engine.left.Store(0)
+	if err := b.refusals.Flush(t.Context(), true); err == nil {
+		t.Fatal("a flush without a store succeeded")
+	}
+	b.engine.left.Store(-1)
+	refuse()
+	check(t, b.refusals.Flush(t.Context(), true))
+	check(t, b.refusals.Flush(t.Context(), true))
+	more := 0
+	for _, e := range b.lines("operator", "acme", "") {
+		if e.Action == "refusals" {
+			var counted struct{ More int }
+			check(t, json.Unmarshal(e.After, &counted))
+			more += counted.More
+		}
+	}
+	if more != 11 {
+		t.Errorf("%d refusals were told in counts, want 11", more)
+	}
+}
+
 // A refusal is about the person whom the path names, in whatever way.
 func TestRefusalsNamePeopleByID(t *testing.T) {
 	b := start(t)

@@ -279,7 +279,8 @@ func chunks[T any](all []T) func(yield func([]T) bool) {
 	}
 }
 
-// putActivity writes records in batches. One whose key the store cannot have, since it holds what a stranger sent, is left out.
+// putActivity writes records in batches. One that the store cannot have is left out, since it holds what a stranger sent and must
+// not keep the others from being written.
 func putActivity[T any](ctx context.Context, s *Store, all []T, puts func(*T) ([]kv.Put, error)) error {
 	for part := range chunks(all) {
 		tx := kv.Tx{ID: kv.NewTxID()}
@@ -290,7 +291,7 @@ func putActivity[T any](ctx context.Context, s *Store, all []T, puts func(*T) ([
 			}
 			ok := true
 			for _, put := range p {
-				ok = ok && kv.ValidID(put.Key.ID) && put.ExpiresAt.After(s.now())
+				ok = ok && kv.ValidID(put.Key.ID) && len(put.Value) <= kv.MaxValue && put.ExpiresAt.After(s.now())
 			}
 			if ok {
 				tx.Puts = append(tx.Puts, p...)

@@ -3,6 +3,7 @@ package main
 import (
 	"io"
 	"log/slog"
+	"runtime/debug"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -50,6 +51,7 @@ A store that was never set up is refused with 'run gatehouse init', unless --dev
 			if err != nil {
 				return err
 			}
+			debug.FreeOSMemory() // what only the start needed
 			return server.Run(cmd.Context())
 		},
 	}

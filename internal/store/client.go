@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
-	"github.com/gatehouse-id/gatehouse/internal/kv"
 )
 
 // Client returns a client, nil when there is none. It is shared: read only.
@@ -99,16 +98,24 @@ func (tx *Tx) DeleteClient(id iam.ClientID) error {
 	return tx.touch(c.Organization)
 }
 
-// ClientsWithSecret returns the clients with a secret of this keyed hash. There is no looking up one with a salt of its own.
+// secretHolders are the clients that have a secret whose keyed hash begins like this. It is one small record, since there is one
+// for each of a million clients.
+type secretHolders struct {
+	Clients []iam.ClientID `json:"c"`
+}
+
+// ClientsWithSecret returns the clients that may have a secret of this keyed hash: whoever acts on one compares the hash. There is
+// no looking up one with a salt of its own.
 func (s *Store) ClientsWithSecret(ctx context.Context, hash string) ([]iam.ClientID, error) {
 	id := secretID(hash)
 	if id == "" {
 		return nil, nil
 	}
-	page, err := list(ctx, s, directoryUnit(), clientSecrets, id+"/", PageOptions{Limit: kv.MaxPage}, func(client string, _ *none) (iam.ClientID, bool, error) {
-		return iam.ClientID(client), true, nil
-	})
-	return page.Items, err
+	h, err := cached(ctx, s, clientSecrets, id)
+	if err != nil || h == nil {
+		return nil, err
+	}
+	return h.Clients, nil
 }
 
 // indexSecrets keeps the index of keyed hashes true when a client has other secrets than it had.
@@ -117,13 +124,15 @@ func (tx *Tx) indexSecrets(c iam.ClientID, had, has []iam.Secret) error {
 		return slices.ContainsFunc(list, func(x iam.Secret) bool { return x.Hash == hash })
 	}
 	for _, x := range had {
-		if id := secretID(x.Hash); id != "" && !holds(has, x.Hash) {
-			remove(tx, clientSecrets, join(id, string(c)))
+		if !holds(has, x.Hash) {
+			if err := tx.indexSecret(c, x.Hash, false); err != nil {
+				return err
+			}
 		}
 	}
 	for _, x := range has {
-		if id := secretID(x.Hash); id != "" && !holds(had, x.Hash) {
-			if err := put(tx, clientSecrets, join(id, string(c)), &none{}); err != nil {
+		if !holds(had, x.Hash) {
+			if err := tx.indexSecret(c, x.Hash, true); err != nil {
 				return err
 			}
 		}
@@ -131,10 +140,37 @@ func (tx *Tx) indexSecrets(c iam.ClientID, had, has []iam.Secret) error {
 	return nil
 }
 
-// secretID is the part of a keyed hash that is its own, "" of any other hash.
+func (tx *Tx) indexSecret(c iam.ClientID, hash string, has bool) error {
+	id := secretID(hash)
+	if id == "" {
+		return nil
+	}
+	h, err := read(tx, clientSecrets, id)
+	if err != nil {
+		return err
+	}
+	if h == nil {
+		h = &secretHolders{}
+	}
+	h.Clients = slices.DeleteFunc(h.Clients, func(x iam.ClientID) bool { return x == c })
+	if has {
+		h.Clients = append(h.Clients, c)
+	}
+	if len(h.Clients) == 0 {
+		remove(tx, clientSecrets, id)
+		return nil
+	}
+	return put(tx, clientSecrets, id, h)
+}
+
+// secretIDChars of a keyed hash, 96 bits, find it.
+const secretIDChars = 16
+
+// secretID is the beginning of the part of a keyed hash that is its own, "" of any other hash.
 func secretID(hash string) string {
-	if !strings.HasPrefix(hash, "v1$hmac-sha256$") {
+	mac := hash[strings.LastIndexByte(hash, '$')+1:]
+	if !strings.HasPrefix(hash, "v1$hmac-sha256$") || len(mac) < secretIDChars {
 		return ""
 	}
-	return hash[strings.LastIndexByte(hash, '$')+1:]
+	return mac[:secretIDChars]
 }

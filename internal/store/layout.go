@@ -39,7 +39,7 @@ var (
 	groupMembers   = collection[none]{Coll: &kv.Coll{Name: "groupmember", Indexed: true}, version: 1}          // group/user
 	clients        = collection[iam.Client]{Coll: &kv.Coll{Name: "client"}, version: 1}                        // client id
 	clientNames    = collection[ref]{Coll: &kv.Coll{Name: "clientname", Indexed: true}, version: 1}            // scope/name
-	clientSecrets  = collection[none]{Coll: &kv.Coll{Name: "secretof", Indexed: true}, version: 1}             // keyed hash/client id
+	clientSecrets  = collection[secretHolders]{Coll: &kv.Coll{Name: "secretof"}, version: 1}                   // beginning of a keyed hash
 	audiences      = collection[iam.Audience]{Coll: &kv.Coll{Name: "audience"}, version: 1}                    // identifier
 	audienceNames  = collection[ref]{Coll: &kv.Coll{Name: "audname", Indexed: true}, version: 1}               // name
 	assignments    = collection[assignment]{Coll: &kv.Coll{Name: "assign", Indexed: true}, version: 2}         // node/subject

@@ -171,7 +171,7 @@ var goldens = []golden{
 	newGolden(revocations, mark{Kind: iam.RevokedClient, ID: "ci", NotBefore: 1772368200, ExpiresAt: 1772454600}),
 	newGolden(auditLines, auditBatch{Lines: []json.RawMessage{json.RawMessage(`{"seq":1}`)}}),
 	newGolden(auditHeads, AuditHead{Seq: 7, Hash: "aa", Time: at, MAC: "mac"}),
-	newGolden(clientSecrets, none{}),
+	newGolden(clientSecrets, secretHolders{Clients: []iam.ClientID{"ci"}}),
 	newGolden(intents, Intent{Print: "p", Claim: "c", Answer: []byte("sealed")}),
 	newGolden(failures, iam.FailedAuthentications{
 		Organization: "n_1", Subject: "client:ci", Network: "2001:db8::/64", Minute: at.Truncate(time.Minute), First: at, Last: at.Add(time.Second), Count: 7,

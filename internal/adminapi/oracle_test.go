@@ -99,3 +99,34 @@ spec: {model: flux, assignments: [{user: oo, role: org_owner}, {user: om, role: 
 		{ada, "POST", "/nodes", `{"name":"lib","parent":"acme","level":"project","assignments":[{"user":"mel","role":"editor"}]}`, 201, ""},
 	})
 }
+
+// What stands above an organization is not named to those who may not know of it: neither as its parent nor as where a setting is
+// from.
+func TestWhatStandsAboveIsNotNamed(t *testing.T) {
+	b := start(t)
+	for _, name := range []string{"eo", "oo"} {
+		b.person(name, "")
+	}
+	check(t, errorOf(b.as("operator").Apply(t.Context(), documents(t, `
+kind: Node
+metadata: {name: concern}
+spec: {level: enterprise, model: flux, settings: {member_role: view}, assignments: [{user: eo, role: ent_owner}]}
+---
+kind: Organization
+metadata: {name: labs, parent: concern}
+spec: {assignments: [{user: oo, role: org_owner}]}
+---
+kind: Node
+metadata: {name: plab, parent: labs}
+spec: {level: project}
+`), apiv1.ApplyOptions{})))
+	for user, want := range map[string]bool{"oo": false, "eo": true} {
+		token := b.person(user, "labs")
+		for _, path := range []string{"/organizations", "/organizations/labs", "/nodes/labs", "/nodes/labs:plab/settings"} {
+			a := b.send("GET", "/api/v1"+path, token, "")
+			if named := strings.Contains(a.body, "concern"); a.status != 200 || named != want {
+				t.Errorf("GET %s by %s: got %d %s, want the enterprise named %t", path, user, a.status, a.body, want)
+			}
+		}
+	}
+}

@@ -3,6 +3,7 @@ package directory
 import (
 	"cmp"
 	"context"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
@@ -124,11 +125,11 @@ func (s *Service) UpdateNode(ctx context.Context, by By, ref string, c apiv1.Nod
 func (w *work) showNode(n *iam.Node) (out apiv1.Node, err error) {
 	path, parent := n.Name, "" // and no more is read for most nodes of a list
 	if n.Parent != "" {
-		if parent, err = w.pathOf(n.Parent); err != nil {
+		if parent, err = w.placeOf(n.Parent); err != nil {
 			return out, err
 		}
 		if n.Level != iam.LevelOrganization { // whose name says where it is
-			path = parent + "/" + n.Name
+			path = strings.TrimPrefix(parent+"/"+n.Name, "/")
 		}
 	}
 	var m *access.Model
@@ -153,4 +154,29 @@ func (w *work) showNode(n *iam.Node) (out apiv1.Node, err error) {
 	}
 	out.ETag = etag(out)
 	return out, nil
+}
+
+// placeOf is pathOf for a node above one that is shown. What stands above organizations is named to those who may know of it;
+// whatever stands below has the organization's name in its own path.
+func (w *work) placeOf(id iam.NodeID) (path string, err error) {
+	if w.by.Authority != access.ByModel {
+		return w.pathOf(id)
+	}
+	known := false
+	err = w.Peek(func() error {
+		n, err := w.Node(id)
+		if err != nil || n == nil {
+			return err
+		}
+		inside, err := w.organizationOf(id)
+		if known = inside != ""; err != nil || known {
+			return err
+		}
+		known, err = w.knows(n)
+		return err
+	})
+	if err != nil || !known {
+		return "", err
+	}
+	return w.pathOf(id)
 }

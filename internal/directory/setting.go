@@ -143,7 +143,7 @@ func (w *work) showSetting(n *iam.Node, state access.SettingState) (out apiv1.Se
 		out.Source = sourceSet
 	case state.At != "":
 		out.Source = sourceInherited
-		if out.From, err = w.pathOf(state.At); err != nil {
+		if out.From, err = w.placeOf(state.At); err != nil {
 			return out, err
 		}
 	default:

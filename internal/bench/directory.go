@@ -104,7 +104,11 @@ func memberCheck(i int) []byte {
 // seedMembers puts one organization with so many members and a machine, and the other organizations, each with an owner.
 func seedMembers(data string, members, organizations int) func(context.Context, *store.Store) error {
 	return func(ctx context.Context, st *store.Store) error {
-		hash, err := keyedHash(ctx, st, data)
+		hasher, err := openHasher(ctx, st, data)
+		if err != nil {
+			return err
+		}
+		hash, err := hasher.Hash(ctx, clientSecret(0))
 		if err != nil {
 			return err
 		}

@@ -31,7 +31,7 @@ func (b *bench) introspection(ctx context.Context) error {
 
 	inspect := func(p *process, tokens []string) target {
 		return target{addr: p.addr, path: "/oauth/introspect", want: `{"active":true`, form: func(r *rand.Rand) []byte {
-			return []byte("client_id=" + clientID(0) + "&client_secret=" + clientSecret + "&token=" + tokens[r.IntN(len(tokens))])
+			return []byte("client_id=" + clientID(0) + "&client_secret=" + clientSecret(0) + "&token=" + tokens[r.IntN(len(tokens))])
 		}}
 	}
 	theirs, err := fetchTokens(ctx, tokenTarget(floor.addr, 1, 1), 1000)

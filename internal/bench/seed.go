@@ -22,12 +22,14 @@ import (
 )
 
 const (
-	audience     = "https://hub.flox.dev/api"
-	clientSecret = "bench-0123456789abcdef0123456789abcdef" // imported, 32 characters or more: a keyed hash
-	perOrg       = 1000
+	audience = "https://hub.flox.dev/api"
+	perOrg   = 1000
 )
 
 func clientID(i int) string { return fmt.Sprintf("bench-%07d", i) }
+
+// clientSecret is the secret of client i: imported, with 32 characters or more, so that a keyed hash is kept of it.
+func clientSecret(i int) string { return "0123456789abcdef0123456789abcdef-" + clientID(i) }
 
 // engines are those that the token path is measured on.
 var engines = []string{"embedded", "redis"}
@@ -76,7 +78,7 @@ func (b *bench) fill(ctx context.Context, data, url string, put func(context.Con
 }
 
 func seed(ctx context.Context, st *store.Store, data string, clients int) error {
-	hash, err := keyedHash(ctx, st, data)
+	hasher, err := openHasher(ctx, st, data)
 	if err != nil {
 		return err
 	}
@@ -91,7 +93,7 @@ func seed(ctx context.Context, st *store.Store, data string, clients int) error 
 				if org >= orgs {
 					return
 				}
-				if err := seedOrg(ctx, st, hash, org*perOrg, min(clients, (org+1)*perOrg)); err != nil {
+				if err := seedOrg(ctx, st, hasher, org*perOrg, min(clients, (org+1)*perOrg)); err != nil {
 					errs <- err
 					return
 				}
@@ -103,16 +105,20 @@ func seed(ctx context.Context, st *store.Store, data string, clients int) error 
 	return <-errs
 }
 
-func seedOrg(ctx context.Context, st *store.Store, hash string, from, to int) error {
+func seedOrg(ctx context.Context, st *store.Store, hasher *secret.Hasher, from, to int) error {
 	now := time.Now()
 	org := &iam.Node{ID: iam.NodeID(iam.NewID("n")), Name: fmt.Sprintf("bench-%d", from/perOrg), Level: iam.LevelOrganization, Model: "floxhub", CreatedAt: now}
 	if err := st.Update(ctx, func(tx *store.Tx) error { return tx.PutNode(org) }); err != nil {
 		return err
 	}
-	const batch = 6 // as many as one transaction takes
+	const batch = 5 // as many as one transaction takes
 	for ; from < to; from += batch {
 		err := st.Update(ctx, func(tx *store.Tx) error {
 			for i := from; i < min(from+batch, to); i++ {
+				hash, err := hasher.Hash(ctx, clientSecret(i))
+				if err != nil {
+					return err
+				}
 				c := &iam.Client{
 					ID: iam.ClientID(clientID(i)), Name: clientID(i), Organization: org.ID, AuthMethod: iam.AuthBasic,
 					GrantTypes: []iam.GrantType{iam.GrantClientCredentials}, Audiences: []string{audience},
@@ -135,31 +141,27 @@ func seedOrg(ctx context.Context, st *store.Store, hash string, from, to int) er
 	return nil
 }
 
-// keyedHash returns what the broker stores of clientSecret.
-func keyedHash(ctx context.Context, st *store.Store, data string) (string, error) {
+// openHasher returns what makes the hashes that the broker stores of secrets.
+func openHasher(ctx context.Context, st *store.Store, data string) (*secret.Hasher, error) {
 	text, err := os.ReadFile(filepath.Join(data, "kek"))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	kek, err := keys.ParseKEK(string(text))
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	sealer, err := keys.NewSealer(kek)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	inst, err := st.Installation(ctx)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
 	pepper, err := sealer.Open("pepper", inst.ID, inst.Pepper)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	hasher, err := secret.NewHasher(pepper, 0)
-	if err != nil {
-		return "", err
-	}
-	return hasher.Hash(ctx, clientSecret)
+	return secret.NewHasher(pepper, 0)
 }

@@ -20,7 +20,7 @@ func tokenTarget(addr string, clients, spread int) target {
 }
 
 func tokenForm(client int) []byte {
-	return []byte("grant_type=client_credentials&client_id=" + clientID(client) + "&client_secret=" + clientSecret + "&audience=" + url.QueryEscape(audience))
+	return []byte("grant_type=client_credentials&client_id=" + clientID(client) + "&client_secret=" + clientSecret(client) + "&audience=" + url.QueryEscape(audience))
 }
 
 // tokens is CPU per token against the floor, on both stores, and the store operations that a token costs.

@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// A Unit is what a transaction may touch: 1 to 128 printable bytes without space { } ;.
+// A Unit is what a transaction may touch: 1 to 128 printable bytes without space { } ;. A unit with a colon is one of many that come
+// and go: an engine remembers nothing about it.
 type Unit string
 
 // A Version is a record's age. 0 means absent; it grows on every write of a key, never repeats (not after a delete or an

@@ -6,6 +6,7 @@ import (
 	"hash/crc32"
 	"io"
 	"log/slog"
+	"math/big"
 	"strings"
 )
 
@@ -62,6 +63,23 @@ func NewFor(kind Kind, id string) Secret {
 		panic("secret: identifier does not fit into a secret")
 	}
 	return seal(string(kind) + id + ".")
+}
+
+// Derived returns the secret of a kind that carries id and is made of 32 bytes, which nobody can guess, instead of random ones: the same
+// for the same bytes, so that it need not be kept to be known again. Id is as in NewFor.
+func Derived(kind Kind, id string, of [32]byte) Secret {
+	if !validID(id) {
+		panic("secret: identifier does not fit into a secret")
+	}
+	head := string(kind) + id + "."
+	text := make([]byte, len(head)+randomChars, len(head)+randomChars+sumChars)
+	copy(text, head)
+	n, digit, base := new(big.Int).SetBytes(of[:]), new(big.Int), big.NewInt(int64(len(alphabet)))
+	for i := len(text) - 1; i >= len(head); i-- {
+		n.DivMod(n, base, digit)
+		text[i] = alphabet[digit.Int64()]
+	}
+	return Secret(appendSum(text, crc32.ChecksumIEEE(text)))
 }
 
 func seal(head string) Secret {

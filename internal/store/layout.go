@@ -1,6 +1,8 @@
 package store
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
@@ -24,6 +26,34 @@ const activityUnit kv.Unit = "act"
 
 // leaseUnit holds who leads a periodic duty.
 const leaseUnit kv.Unit = "lead"
+
+// grantUnit holds one grant. The tokens of a grant carry its id, so its place is known without a look.
+func grantUnit(id string) kv.Unit { return kv.Unit("g:" + id) }
+
+// sessionUnit holds one session of a browser.
+func sessionUnit(id string) kv.Unit { return kv.Unit("s:" + id) }
+
+// userUnit holds what belongs to one person and is no part of the directory: consents, lists of sessions and grants.
+func userUnit(id iam.UserID) kv.Unit { return kv.Unit("u:" + string(id)) }
+
+// onceUnit holds one thing that is used once.
+func onceUnit(kind, hash string) kv.Unit { return kv.Unit("n:" + kind + ":" + hash) }
+
+// hashID makes an id of what may be anything and is not to be kept.
+func hashID(s string) string {
+	sum := sha256.Sum256([]byte(s))
+	return base64.RawURLEncoding.EncodeToString(sum[:18])
+}
+
+// The collections of people's sessions and grants.
+var (
+	grants       = collection[iam.Grant]{Coll: &kv.Coll{Name: "grant", Ephemeral: true}, version: 1}                        // grant id
+	userGrants   = collection[iam.UserGrant]{Coll: &kv.Coll{Name: "usergrant", Indexed: true, Ephemeral: true}, version: 1} // grant id
+	sessions     = collection[iam.Session]{Coll: &kv.Coll{Name: "session", Ephemeral: true}, version: 1}                    // session id
+	userSessions = collection[ref]{Coll: &kv.Coll{Name: "usersession", Indexed: true, Ephemeral: true}, version: 1}         // session id
+	consents     = collection[iam.Consent]{Coll: &kv.Coll{Name: "consent", Indexed: true}, version: 1}                      // client id
+	onces        = collection[none]{Coll: &kv.Coll{Name: "once", Ephemeral: true}, version: 1}                              // hash
+)
 
 // The collections of the directory. An id built from several parts joins them with '/', which none but the last contains.
 var (

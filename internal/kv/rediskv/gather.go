@@ -2,6 +2,7 @@ package rediskv
 
 import (
 	"context"
+	"strings"
 	"sync"
 	"time"
 
@@ -35,6 +36,9 @@ type flight struct {
 func (s *Store) gather(ctx context.Context, u kv.Unit, args []any) ([]any, error) {
 	if err := s.ready(ctx); err != nil {
 		return nil, err
+	}
+	if strings.Contains(string(u), ":") { // one of many units: few read it at once, and nothing would forget it
+		return s.mget(ctx, u, args)
 	}
 	srv, err := s.server(ctx, u)
 	if err != nil || !srv.breaker.closed() {

@@ -95,6 +95,12 @@ func ReadForm(w http.ResponseWriter, r *http.Request, options FormOptions) (Form
 	return Form{values}, nil
 }
 
+// ReadQuery reads the query of a request as ReadForm reads a body.
+func ReadQuery(r *http.Request, repeatable ...string) (Form, error) {
+	values, err := parseForm(r.URL.RawQuery, repeatable)
+	return Form{values}, err
+}
+
 func checkFormType(header []string) error {
 	if len(header) != 1 {
 		return errFormType

@@ -26,6 +26,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/kv"
+	"github.com/gatehouse-id/gatehouse/internal/page"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 	"github.com/gatehouse-id/gatehouse/internal/token"
@@ -124,6 +125,15 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Issuer: c.Issuer, Ring: a.keyring.Ring, Refresh: a.keyring.refresh, Revocations: a.store, Directory: a.store, Now: time.Now,
 	}
 	a.policy, a.tokens = server.Policy, server.Tokens
+	people, err := a.people(hasher)
+	if err != nil {
+		return nil, err
+	}
+	server.Handles, server.Grants, server.People, server.Tickets = people.handles, a.store, people.sessions, people.tickets
+	server.Lives = authserver.Lives{
+		Code: c.Grants.CodeLifetime, Device: c.Grants.DeviceLifetime, RefreshIdle: c.Grants.RefreshIdle, RefreshWhole: c.Grants.RefreshLifetime,
+		RefreshGrace: c.Grants.RefreshGrace, IDToken: time.Hour,
+	}
 	server.Revoker = &token.Revoker{
 		Inspector: server.Inspector, Marks: a.store,
 		MaxLifetime: iam.MaxTokenLifetime, ClockSkew: c.Keys.ClockSkew, Now: time.Now,
@@ -176,7 +186,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	router, err := web.NewRouter(web.RouterConfig{
 		Log: o.Log.Handler(), Metrics: metrics, Proxies: web.Proxies(c.TrustedProxies), HTTPS: strings.HasPrefix(c.Issuer, "https://"),
-	}, slices.Concat(oauth, api, pdp)...)
+	}, slices.Concat(oauth, api, pdp, page.Routes())...)
 	if err != nil {
 		return nil, err
 	}

@@ -1,12 +1,14 @@
 package authserver
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"time"
 
 	"github.com/ory/fosite"
 
+	"github.com/gatehouse-id/gatehouse/internal/authn"
 	"github.com/gatehouse-id/gatehouse/internal/clientauth"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/token"
@@ -22,6 +24,11 @@ type Server struct {
 	Tokens     *token.Issuer
 	Inspector  *token.Inspector
 	Revoker    *token.Revoker
+	Handles    *token.Handles
+	Grants     GrantStore
+	People     *authn.Sessions
+	Tickets    *authn.Tickets
+	Lives      Lives
 	Algorithms []keys.Alg    // that the key ring signs with
 	JWKSMaxAge time.Duration // how long verifiers may keep the JWK set; rotation respects it
 	// DetailTypes are what authorization_details may name: the levels below the organization, and the kinds, of all access models
@@ -37,6 +44,27 @@ type Server struct {
 	fosite *fosite.Fosite
 	grants map[iam.GrantType]fosite.TokenEndpointHandlers
 	jwks   *web.Static
+}
+
+// GrantStore keeps grants, and what people have consented to. ChangeGrant calls fn again when somebody was faster, with nil when there
+// is no such grant; what it has decided is durable when it returns nil.
+type GrantStore interface {
+	Grant(ctx context.Context, id string) (*iam.Grant, error)
+	CreateGrant(ctx context.Context, g *iam.Grant) error
+	ChangeGrant(ctx context.Context, id string, fn func(g *iam.Grant) (write bool, err error)) error
+	DeleteGrant(ctx context.Context, id string) error
+	PutUserGrant(ctx context.Context, u iam.UserID, g iam.UserGrant, expires time.Time) error
+	Consent(ctx context.Context, u iam.UserID, c iam.ClientID) (*iam.Consent, error)
+	PutConsent(ctx context.Context, u iam.UserID, c *iam.Consent) error
+	Once(ctx context.Context, kind, id string, until time.Time) (bool, error)
+}
+
+// Lives are how long what a person allows lasts.
+type Lives struct {
+	Code, Device              time.Duration
+	RefreshIdle, RefreshWhole time.Duration // unused, and in all
+	RefreshGrace              time.Duration // in which a used refresh token brings the same successor
+	IDToken                   time.Duration
 }
 
 // The paths of the endpoints; Auth0's where it has them, so that existing scripts change the host only.

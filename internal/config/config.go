@@ -24,6 +24,8 @@ type Config struct {
 	Redis          Redis          `key:"redis"`
 	Keys           Keys           `key:"keys"`
 	Tokens         Tokens         `key:"tokens"`
+	Grants         Grants         `key:"grants"`
+	Sessions       Sessions       `key:"sessions"`
 	Admin          Admin          `key:"admin"`
 	Cache          Cache          `key:"cache"`
 	Limits         Limits         `key:"limits"`
@@ -64,6 +66,21 @@ type Keys struct {
 type Tokens struct {
 	DefaultLifetime time.Duration `key:"defaultLifetime" default:"15m" min:"1m" max:"24h" want:"whole seconds, not longer than tokens.maxLifetime" doc:"The life of an access token whose audience sets none."`
 	MaxLifetime     time.Duration `key:"maxLifetime" default:"24h" min:"1m" max:"24h" want:"whole seconds" doc:"The longest life that an audience may set."`
+}
+
+// Grants bounds what a person's permission to a client lasts.
+type Grants struct {
+	CodeLifetime    time.Duration `key:"codeLifetime" default:"60s" min:"5s" max:"60s" want:"whole seconds" doc:"The life of an authorization code."`
+	DeviceLifetime  time.Duration `key:"deviceLifetime" default:"10m" min:"1m" max:"30m" want:"whole seconds" doc:"How long a device waits for somebody to approve it."`
+	RefreshIdle     time.Duration `key:"refreshIdle" default:"30d" min:"5m" max:"397d" doc:"How long a refresh token may lie unused."`
+	RefreshLifetime time.Duration `key:"refreshLifetime" default:"180d" min:"5m" max:"397d" doc:"How long refresh tokens may be renewed in all before the person signs in again."`
+	RefreshGrace    time.Duration `key:"refreshGrace" default:"10s" min:"0s" max:"60s" doc:"How long a refresh token that was just used still brings the same successor, for a client that did not get the answer. 0s: not at all."`
+}
+
+// Sessions bounds how long a browser stays signed in.
+type Sessions struct {
+	Idle     time.Duration `key:"idle" default:"24h" min:"5m" max:"30d" doc:"How long a browser stays signed in without being used."`
+	Lifetime time.Duration `key:"lifetime" default:"14d" min:"5m" max:"90d" doc:"How long a browser stays signed in in all."`
 }
 
 // Admin is about the admin API.

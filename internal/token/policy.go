@@ -43,6 +43,7 @@ type Request struct {
 	Organization string // id or name; "" when none was named
 	Details      []DetailRequest
 	Person       *Person // nil: the client asks for itself
+	GrantID      string  // of the grant that the token comes of; "": of a new one
 }
 
 // A Person is on whose behalf a client asks, and how it has come to know him.
@@ -127,6 +128,14 @@ type Authorization struct {
 // ScopeEntitlements asks for the claim entitlements: what the subject may do in the organization, right by right.
 const ScopeEntitlements = "entitlements"
 
+// The scopes of OpenID Connect Core §5.4 and §11.
+const (
+	ScopeOpenID        = "openid"
+	ScopeOfflineAccess = "offline_access"
+)
+
+var openIDScopes = []string{ScopeOpenID, "profile", "email", "address", "phone", ScopeOfflineAccess}
+
 // AdminAudience returns the audience of the admin API, which exists without being registered.
 func AdminAudience(issuer string) string { return issuer + "/api/v1" }
 
@@ -136,7 +145,10 @@ func UserinfoAudience(issuer string) string { return issuer + "/userinfo" }
 // Authorize decides what the client gets, for itself or on behalf of a person. Its refusals are those of RFC 6749 §5.2, RFC 8707 §2
 // and RFC 9396 §5 by code, and iam.Unavailable when it cannot be known.
 func (p *Policy) Authorize(ctx context.Context, r Request) (*Authorization, error) {
-	a := &Authorization{Grant: NewGrantID(), Client: r.Client}
+	a := &Authorization{Grant: r.GrantID, Client: r.Client}
+	if a.Grant == "" {
+		a.Grant = NewGrantID()
+	}
 	if err := a.speakFor(&r); err != nil {
 		return nil, err
 	}
@@ -147,6 +159,9 @@ func (p *Policy) Authorize(ctx context.Context, r Request) (*Authorization, erro
 	}
 	if err := p.scopes(a, r, audiences); err != nil {
 		return nil, err
+	}
+	if userinfo := UserinfoAudience(p.Issuer); slices.Contains(a.Scopes, ScopeOpenID) && !slices.Contains(a.Audience, userinfo) {
+		a.Audience = append(a.Audience, userinfo)
 	}
 	if err := p.organization(ctx, a, &r); err != nil {
 		return nil, err
@@ -231,9 +246,14 @@ func (p *Policy) audience(ctx context.Context, c *iam.Client, id string) (*iam.A
 }
 
 // scopes settles the scope. A client that lists scopes may ask for those, one that lists none for those of the audiences; and no
-// client, whatever it lists, gets a scope for an audience that lists others. Whoever asks for none gets what the client lists.
+// client, whatever it lists, gets a scope for an audience that lists others. Whoever asks for none gets what the client lists. The
+// scopes of OpenID Connect are about a person and no audience: only who speaks for a person has them, and a client that lists none
+// may ask for all. On behalf of a person, what the client may not have is left out (RFC 6749 §3.3); for itself, it is refused.
 func (p *Policy) scopes(a *Authorization, r Request, audiences []*iam.Audience) error {
 	may := func(s string) bool {
+		if slices.Contains(openIDScopes, s) {
+			return r.Person != nil && (len(r.Client.Scopes) == 0 || slices.Contains(r.Client.Scopes, s))
+		}
 		known, open := false, true
 		for _, aud := range audiences {
 			open = open && len(aud.Scopes) == 0
@@ -253,7 +273,7 @@ func (p *Policy) scopes(a *Authorization, r Request, audiences []*iam.Audience) 
 		case slices.Contains(a.Scopes, s):
 		case may(s) || s == ScopeEntitlements:
 			a.Scopes = append(a.Scopes, s)
-		case !byDefault:
+		case !byDefault && r.Person == nil:
 			return iam.Refuse(iam.Invalid, "invalid_scope", "this client may not ask for the scope %s", s)
 		}
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	Drain          Drain          `key:"drain"`
 	Log            Log            `key:"log"`
 	TLS            TLS            `key:"tls"`
+	Outbound       Outbound       `key:"outbound"`
 	TrustedProxies []netip.Prefix `key:"trustedProxies" want:"networks like 10.0.0.0/8, at least /8 (IPv6: /7)" doc:"The proxies whose X-Forwarded-For is believed, and behind which listen may be plain http."`
 	Dev            bool           `key:"dev" default:"false" doc:"For a developer's machine: http on loopback, a key-encryption key made on first start, seed data. It refuses any other address. The same as serve --dev."`
 
@@ -117,6 +118,11 @@ type Log struct {
 type TLS struct {
 	Cert string `key:"cert" want:"the path of a PEM file, with tls.key" doc:"The certificate and its chain. Without it the listener speaks plain http."`
 	Key  string `key:"key" want:"the path of a PEM file, with tls.cert" doc:"The private key of the certificate."`
+}
+
+// Outbound bounds whom the broker calls: relying parties that want to hear of a logout, upstream providers, published keys.
+type Outbound struct {
+	AllowPrivate []netip.Prefix `key:"allowPrivate" want:"networks like 10.1.0.0/16, at least /8 (IPv6: /7)" doc:"The networks beside the public internet that the broker may call when a client or a connector names an address there. Nothing else private, loopback or link-local is ever called; with dev, loopback is."`
 }
 
 // Warnings returns sentences for the operator about what is allowed and not wise.

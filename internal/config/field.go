@@ -228,7 +228,7 @@ func parseNetwork(text string) (prefix netip.Prefix, wrong string) {
 	case prefix != prefix.Masked():
 		return prefix, "is an address in " + prefix.Masked().String()
 	case prefix.Addr().Is4() && prefix.Bits() < 8, prefix.Addr().Is6() && prefix.Bits() < 7:
-		return prefix, "would believe half the world"
+		return prefix, "is half the world"
 	}
 	return prefix, ""
 }

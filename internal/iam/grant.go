@@ -50,8 +50,9 @@ const (
 type DeviceGrant struct {
 	State     string        `json:"state"`
 	ExpiresAt time.Time     `json:"expires_at"` // of the device code and the user code
-	Interval  time.Duration `json:"interval"`   // the least time between two polls; grows with each that comes too soon
+	Interval  time.Duration `json:"interval"`   // the least time between two polls; grows when one comes too soon
 	PolledAt  time.Time     `json:"polled_at,omitzero"`
+	Hurried   bool          `json:"hurried,omitempty"` // a poll has come too soon after PolledAt
 	Network   string        `json:"network,omitempty"` // where the device asked from, told to whoever is asked to approve
 	Agent     string        `json:"agent,omitempty"`   // what it said that it is
 }

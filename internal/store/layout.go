@@ -39,6 +39,12 @@ func userUnit(id iam.UserID) kv.Unit { return kv.Unit("u:" + string(id)) }
 // onceUnit holds one thing that is used once.
 func onceUnit(kind, hash string) kv.Unit { return kv.Unit("n:" + kind + ":" + hash) }
 
+// userCodeUnit holds which grant a user code is of.
+func userCodeUnit(hash string) kv.Unit { return kv.Unit("uc:" + hash) }
+
+// tallyUnit holds how often something was done of late, by one key: an address, a client, a person.
+func tallyUnit(kind, hash string) kv.Unit { return kv.Unit("t:" + kind + ":" + hash) }
+
 // hashID makes an id of what may be anything and is not to be kept.
 func hashID(s string) string {
 	sum := sha256.Sum256([]byte(s))
@@ -53,6 +59,8 @@ var (
 	userSessions = collection[ref]{Coll: &kv.Coll{Name: "usersession", Indexed: true, Ephemeral: true}, version: 1}         // session id
 	consents     = collection[iam.Consent]{Coll: &kv.Coll{Name: "consent", Indexed: true}, version: 1}                      // client id
 	onces        = collection[none]{Coll: &kv.Coll{Name: "once", Ephemeral: true}, version: 1}                              // hash
+	userCodes    = collection[ref]{Coll: &kv.Coll{Name: "usercode", Ephemeral: true}, version: 1}                           // keyed hash
+	tallies      = collection[tally]{Coll: &kv.Coll{Name: "tally", Ephemeral: true}, version: 1}                            // hash
 )
 
 // The collections of the directory. An id built from several parts joins them with '/', which none but the last contains.

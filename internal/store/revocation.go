@@ -85,7 +85,7 @@ func (s *Store) revoke(ctx context.Context, r iam.Revocation) error {
 		}
 		return unavailable(err)
 	}
-	return iam.Refuse(iam.Unavailable, "busy", "too many changes at once; try again")
+	return errBusy
 }
 
 // saw takes a mark into this replica's copy.

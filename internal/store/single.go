@@ -89,6 +89,9 @@ func create[T any](ctx context.Context, s *Store, p place[T], v *T, expires time
 	return err
 }
 
+// errBusy is for a record that so many change at once that the caller never gets his turn.
+var errBusy = iam.Refuse(iam.Unavailable, "busy", "too many changes at once; try again")
+
 // A step says what becomes of a record after it was looked at.
 type step int
 
@@ -121,7 +124,7 @@ func revise[T any](ctx context.Context, s *Store, p place[T], expires func(*T) t
 			return err
 		}
 	}
-	return iam.Refuse(iam.Unavailable, "busy", "too many changes at once; try again")
+	return errBusy
 }
 
 // discard removes a record whatever it is. An absent one is no fault.

@@ -75,7 +75,7 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 		case <-time.After(rand.N(time.Duration(attempt+1) * time.Millisecond)):
 		}
 	}
-	return iam.Refuse(iam.Unavailable, "busy", "too many changes at once; try again")
+	return errBusy
 }
 
 // View runs fn on the store as it is and writes nothing: fn sees what its own writes would make of it. It reads past the cache.

@@ -57,6 +57,13 @@ func (h *Handles) DeviceCoded(code string) (grant string, ok bool) {
 	return grant, hmac.Equal([]byte(code), []byte(h.DeviceCode(grant).Reveal()))
 }
 
+// UserCode returns by which id a user code is found (RFC 8628 §3.2). A user code is short enough to be guessed by whoever reads the
+// store, so its hash is under the key as well.
+func (h *Handles) UserCode(code string) string {
+	sum := h.mac("user code", code)
+	return base64.RawURLEncoding.EncodeToString(sum[:18])
+}
+
 // Refresh returns the refresh token of a generation of a grant.
 func (h *Handles) Refresh(grant string, generation uint64) secret.Secret {
 	id := grant + strconv.FormatUint(generation, 36)

@@ -128,46 +128,78 @@ func (p *Policy) mayServe(ctx context.Context, r *Request, org iam.NodeID) (bool
 // onlyMembership returns the one organization that a person is assigned something in, himself or by a group, "" when there are
 // none or several.
 func (p *Policy) onlyMembership(ctx context.Context, u iam.UserID) (iam.NodeID, error) {
+	all, err := p.memberships(ctx, u)
+	if err != nil || len(all) != 1 {
+		return "", err
+	}
+	return all[0], nil
+}
+
+// Organizations returns the organizations that a person is assigned something in, himself or by a group, and that the client may have
+// a token for: what the person can choose from.
+func (p *Policy) Organizations(ctx context.Context, c *iam.Client, u *iam.User) ([]*iam.Node, error) {
+	all, err := p.memberships(ctx, u.ID)
+	if err != nil {
+		return nil, err
+	}
+	r := Request{Client: c, Person: &Person{User: u}}
+	var out []*iam.Node
+	for _, id := range all {
+		may, err := p.mayServe(ctx, &r, id)
+		if err != nil {
+			return nil, err
+		}
+		if !may {
+			continue
+		}
+		org, err := p.Directory.Organization(ctx, string(id))
+		if err != nil {
+			return nil, err
+		}
+		if org != nil {
+			out = append(out, org)
+		}
+	}
+	return out, nil
+}
+
+// memberships returns the organizations that a person is assigned something in, himself or by a group.
+func (p *Policy) memberships(ctx context.Context, u iam.UserID) ([]iam.NodeID, error) {
 	facts := p.Facts(ctx)
 	at := slices.Clone(facts.Nodes(u.Subject()))
 	for _, g := range facts.Groups(u) {
 		at = append(at, facts.Nodes(g.ID.Subject())...)
 	}
 	if err := facts.Err(); err != nil {
-		return "", err
+		return nil, err
 	}
 	var models []*access.Model
 	for _, id := range at {
 		path, err := p.Directory.Path(ctx, id)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if len(path) == 0 || disabled(path) {
 			continue
 		}
 		m, err := p.Model(ctx, path[0].Model)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		if m != nil && !slices.ContainsFunc(models, func(o *access.Model) bool { return o.Name() == m.Name() }) {
 			models = append(models, m)
 		}
 	}
-	var only iam.NodeID
+	var out []iam.NodeID
 	for _, m := range models {
 		organizations := m.Organizations(facts, u.Subject())
 		if err := facts.Err(); err != nil {
-			return "", err
+			return nil, err
 		}
-		if len(organizations) == 0 {
-			continue
-		}
-		if len(organizations) > 1 || only != "" {
-			return "", nil
-		}
-		only = organizations[0]
+		out = append(out, organizations...)
 	}
-	return only, nil
+	slices.Sort(out)
+	return slices.Compact(out), nil
 }
 
 // speaksFor has the access model say what the token says about the subject in an organization.

@@ -70,8 +70,13 @@ func (c fositeClient) GetGrantTypes() fosite.Arguments {
 	return out
 }
 
-// session carries what was authorized from the policy to the grant's handler, which mints. fosite's own fields stay empty.
+// session carries what a grant's handler has found to the policy, and what was authorized back to the handler, which mints. fosite's
+// own fields stay empty.
 type session struct {
+	grant         *iam.Grant    // that a person's token comes of; nil: the client asks for itself
+	person        *token.Person // who allowed it
+	nonce         string        // of the first ID token
+	switched      bool          // the client asks for another organization than the grant is for
 	authorization *token.Authorization
 	expires       map[fosite.TokenType]time.Time
 }

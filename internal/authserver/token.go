@@ -33,7 +33,7 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	}
 
 	// 3. What may be issued.
-	asked, err := policyRequest(request, form)
+	asked, err := s.policyRequest(ctx, request, form)
 	if err != nil {
 		return s.denied(ctx, form, asked, err)
 	}
@@ -94,19 +94,23 @@ func tokenForm(form web.Form) error {
 }
 
 // policyRequest turns fosite's view of a request into the policy's. Only it and mint see both. What it refuses has a client already.
-func policyRequest(r fosite.AccessRequester, form web.Form) (token.Request, error) {
+func (s *Server) policyRequest(ctx context.Context, r fosite.AccessRequester, form web.Form) (token.Request, error) {
+	state := r.GetSession().(*session)
 	out := token.Request{
 		Client:       r.GetClient().(fositeClient).Client,
 		Grant:        iam.GrantType(r.GetGrantTypes()[0]),
 		Scopes:       strings.Fields(form.Get("scope")),
 		Organization: form.Get("organization"),
+		Person:       state.person,
 	}
 	var err error
 	if out.Audiences, err = audiencesOf(form); err != nil {
 		return out, err
 	}
-	out.Details, err = token.ParseDetails(form.Get("authorization_details"))
-	return out, err
+	if out.Details, err = token.ParseDetails(form.Get("authorization_details")); err != nil || state.grant == nil {
+		return out, err
+	}
+	return out, s.grantRequest(ctx, state, &out)
 }
 
 // audiencesOf merges audience, which is Auth0's name, and resource (RFC 8707 §2). One audience parameter may carry several

@@ -246,9 +246,10 @@ func (p *Policy) audience(ctx context.Context, c *iam.Client, id string) (*iam.A
 }
 
 // scopes settles the scope. A client that lists scopes may ask for those, one that lists none for those of the audiences; and no
-// client, whatever it lists, gets a scope for an audience that lists others. Whoever asks for none gets what the client lists. The
-// scopes of OpenID Connect are about a person and no audience: only who speaks for a person has them, and a client that lists none
-// may ask for all. On behalf of a person, what the client may not have is left out (RFC 6749 §3.3); for itself, it is refused.
+// client, whatever it lists, gets a scope for an audience that lists others. Whoever asks for none gets what the client lists, but of
+// a grant nobody gets more than was granted. The scopes of OpenID Connect are about a person and no audience: only who speaks for a
+// person has them, and a client that lists none may ask for all. On behalf of a person, what the client may not have is left out
+// (RFC 6749 §3.3); for itself, it is refused.
 func (p *Policy) scopes(a *Authorization, r Request, audiences []*iam.Audience) error {
 	may := func(s string) bool {
 		if slices.Contains(openIDScopes, s) {
@@ -264,7 +265,7 @@ func (p *Policy) scopes(a *Authorization, r Request, audiences []*iam.Audience) 
 		}
 		return slices.Contains(r.Client.Scopes, s) && (known || open)
 	}
-	asked, byDefault := r.Scopes, len(r.Scopes) == 0
+	asked, byDefault := r.Scopes, len(r.Scopes) == 0 && r.GrantID == ""
 	if byDefault {
 		asked = r.Client.Scopes
 	}

@@ -254,6 +254,11 @@ func (a *App) install(ctx context.Context, sealer *keys.Sealer) (*secret.Hasher,
 		}
 	}
 	a.store.Bind(inst.ID)
+	if !inst.CommandLine {
+		if err := ensureCommandLine(ctx, a.store, time.Now()); err != nil {
+			return nil, fmt.Errorf("the client of the command line: %w", err)
+		}
+	}
 	switch {
 	case c.Dev && !inst.Dev:
 		return nil, errors.New("this store was not made by serve --dev: start without --dev, or name another one (--data, GATEHOUSE_STORE)")

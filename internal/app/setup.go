@@ -15,6 +15,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
 	"github.com/gatehouse-id/gatehouse/internal/store"
+	"github.com/gatehouse-id/gatehouse/internal/token"
 	"github.com/gatehouse-id/gatehouse/keys"
 )
 
@@ -78,7 +79,7 @@ func initialise(ctx context.Context, st *store.Store, sealer *keys.Sealer, s set
 		if made = there == nil; err != nil || !made {
 			return err
 		}
-		if err := tx.PutInstallation(inst); err != nil {
+		if err := addCommandLine(tx, inst, now); err != nil {
 			return err
 		}
 		for i := range sealed {
@@ -101,6 +102,37 @@ func initialise(ctx context.Context, st *store.Store, sealer *keys.Sealer, s set
 		})
 	})
 	return made && err == nil, err
+}
+
+// ensureCommandLine makes the client of the command line in a store that was set up before there was one.
+func ensureCommandLine(ctx context.Context, st *store.Store, now time.Time) error {
+	return st.Update(ctx, func(tx *store.Tx) error {
+		inst, err := tx.Installation()
+		if err != nil || inst == nil || inst.CommandLine {
+			return err
+		}
+		return addCommandLine(tx, inst, now)
+	})
+}
+
+// addCommandLine makes the client of the command line and notes in the installation that it was made: of several replicas that
+// start at once, one has made it. Whatever has its id or its name already stays as it is.
+func addCommandLine(tx *store.Tx, inst *store.Installation, now time.Time) error {
+	tx.Safe()
+	inst.CommandLine = true
+	if err := tx.PutInstallation(inst); err != nil {
+		return err
+	}
+	c := iam.CommandLine(token.AdminAudience(inst.Issuer), now.UTC())
+	byID, err := tx.Client(c.ID)
+	if err != nil || byID != nil {
+		return err
+	}
+	named, err := tx.ClientNamed("", c.Name)
+	if err != nil || named != nil {
+		return err
+	}
+	return tx.PutClient(c)
 }
 
 // operatorSecret returns the operator's secret from its file, or makes it. What else lies there, a word that somebody chose, must

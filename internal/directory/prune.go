@@ -148,7 +148,8 @@ func (w *work) pruneSecrets(id iam.ClientID, specs []apiv1.SecretSpec) (diff, er
 	return d, w.PutClient(c)
 }
 
-// prune plans the end of all that no document names, clients first and audiences last. The client that the caller acts by stays.
+// prune plans the end of all that no document names, clients first and audiences last. The client that the caller acts by stays, and
+// so does the one of the command line, which no document has made.
 func (t *set) prune() error {
 	kept, err := t.kept()
 	if err != nil {
@@ -373,7 +374,7 @@ func (t *set) clientsOf(org iam.NodeID, path string, kept map[string]bool) (out 
 			return nil, err
 		}
 		for _, c := range page.Items {
-			if !kept[apiv1.KindClient+" "+scope+c.Name] && c.ID.Subject() != t.by.Subject {
+			if !kept[apiv1.KindClient+" "+scope+c.Name] && c.ID.Subject() != t.by.Subject && c.ID != iam.CommandLineID {
 				out = append(out, resource{apiv1.KindClient, prefix + c.Name, func() error { return t.deleteClient(c.ID) }})
 			}
 		}

@@ -10,12 +10,13 @@ import (
 
 // An Installation is the record that makes a store ours: it exists from the first set-up on and says how that was done.
 type Installation struct {
-	ID        string    `json:"id"`
-	Dev       bool      `json:"dev,omitempty"`    // made by serve --dev, which seeds it and allows http
-	Seeded    bool      `json:"seeded,omitempty"` // what serve --dev brings has been put in
-	Issuer    string    `json:"issuer"`
-	Pepper    []byte    `json:"pepper"` // sealed; the key of the keyed hashes of client secrets
-	CreatedAt time.Time `json:"created_at"`
+	ID          string    `json:"id"`
+	Dev         bool      `json:"dev,omitempty"`          // made by serve --dev, which seeds it and allows http
+	Seeded      bool      `json:"seeded,omitempty"`       // what serve --dev brings has been put in
+	CommandLine bool      `json:"command_line,omitempty"` // its client was made; once, so that it stays away where it is deleted
+	Issuer      string    `json:"issuer"`
+	Pepper      []byte    `json:"pepper"` // sealed; the key of the keyed hashes of client secrets
+	CreatedAt   time.Time `json:"created_at"`
 }
 
 // Installation returns the record of the first set-up, nil when the store was never set up. It bypasses the cache.

@@ -3,6 +3,9 @@ package page
 import (
 	"errors"
 	"net/http"
+	"strings"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/web"
@@ -28,11 +31,24 @@ func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 			w.Header()["Retry-After"] = []string{"1"}
 		}
 	case errors.As(err, &e) && e.Kind != iam.Internal:
-		p.Title, p.Code, p.Message = "This did not work", e.Code, e.Message
+		p.Title, p.Code, p.Message = "This did not work", e.Code, sentence(e.Message)
 	default:
 		p.Title, p.Code, p.Message = "Something is wrong on our side", "server_error", "The request id tells the operator what."
 	}
 	if err := Write(w, status, p); err != nil {
 		w.WriteHeader(http.StatusInternalServerError)
 	}
+}
+
+// sentence writes the message of an error, which has no capital and no full stop, as people read it. A name of the protocol at its
+// beginning, such as redirect_uri, stays as it is.
+func sentence(message string) string {
+	word, _, _ := strings.Cut(message, " ")
+	if first, size := utf8.DecodeRuneInString(message); size > 0 && !strings.ContainsAny(word, "_:") {
+		message = string(unicode.ToUpper(first)) + message[size:]
+	}
+	if last, _ := utf8.DecodeLastRuneInString(message); unicode.IsLetter(last) || unicode.IsDigit(last) {
+		message += "."
+	}
+	return message
 }

@@ -9,7 +9,7 @@ import (
 
 // documentSchema is how a Document is described: its spec depends on its kind.
 type documentSchema struct {
-	Kind     string         `json:"kind" enum:"Audience,User,Model,Organization,Node,CustomRole,Group,Client"`
+	Kind     string         `json:"kind" enum:"Audience,User,Model,Organization,Node,CustomRole,Group,Client,Connector"`
 	Metadata apiv1.Metadata `json:"metadata"`
 	Spec     map[string]any `json:"spec" doc:"The spec of the kind, as the resource of that name has it; of an Organization and a Node, with assignments."`
 }

@@ -91,12 +91,12 @@ func start(t testing.TB) *broker {
 	revoker := &token.Revoker{Inspector: b.inspector, Marks: b.store, MaxLifetime: iam.MaxTokenLifetime, ClockSkew: time.Minute, Now: time.Now}
 	auditKey, err := b.hasher.Derive(audit.KeyLabel)
 	check(t, err)
-	b.directory = &directory.Service{
-		Store: b.store, Secrets: b.hasher, Audit: auditKey, Models: models, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: b.now,
-		Revoke: revoker.All,
-	}
 	sealer, err := keys.NewSealer(keys.NewSecret())
 	check(t, err)
+	b.directory = &directory.Service{
+		Store: b.store, Secrets: b.hasher, Audit: auditKey, Models: models, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: b.now,
+		Revoke: revoker.All, Sealer: sealer,
+	}
 	b.refusals = &adminapi.Refusals{Directory: b.directory, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	server := &adminapi.Server{
 		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker,

@@ -67,6 +67,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	})
 	a.whoami()
 	a.audiences()
+	a.connectors()
 	a.users()
 	a.logins()
 	a.nodes()

@@ -60,6 +60,12 @@ var sweepRules = map[string]sweepRule{
 	"GET /api/v1/audiences/{audience}":    {platform: true},
 	"PUT /api/v1/audiences/{audience}":    {platform: true, body: `{"identifier":"https://fresh.example"}`},
 
+	"GET /api/v1/connectors":                {platform: true},
+	"POST /api/v1/connectors":               {platform: true, body: `{"name":"fresh","type":"oidc","issuer":"https://idp.example","client_id":"x"}`},
+	"DELETE /api/v1/connectors/{connector}": {platform: true},
+	"GET /api/v1/connectors/{connector}":    {platform: true},
+	"PUT /api/v1/connectors/{connector}":    {platform: true, body: `{"type":"oidc","issuer":"https://idp.example","client_id":"x"}`},
+
 	"GET /api/v1/audit":        {platform: true, query: "stream=$stream&at=$node"},
 	"GET /api/v1/audit/anchor": {platform: true, query: "stream=$stream"},
 	"GET /api/v1/audit/export": {platform: true, query: "stream=$stream&at=$node"},

@@ -116,6 +116,12 @@ func checkResolved(docs []Document, dryRun bool) error {
 					return err
 				}
 			}
+		case *ConnectorSpec:
+			if spec.ClientSecret != nil {
+				if err := check(&docs[i], "spec.clientSecret", spec.ClientSecret); err != nil {
+					return err
+				}
+			}
 		case *ClientSpec:
 			for k := range spec.Secrets {
 				if err := check(&docs[i], "spec.secrets", &spec.Secrets[k].SecretRef); err != nil {
@@ -230,6 +236,14 @@ func references(d *Document, need func(string)) {
 	case *GroupSpec:
 		for _, u := range spec.Members {
 			need(KindUser + " " + u)
+		}
+	case *ConnectorSpec:
+		for _, m := range spec.Mappings {
+			needNode(m.Organization, need)
+			for at := m.Organization; at != ""; at = above(at) {
+				need(KindGroup + " " + at + "/" + m.Group)
+				need(KindCustomRole + " " + at + "/" + m.Role)
+			}
 		}
 	case *ClientSpec:
 		for at := d.Metadata.Organization; at != ""; at = above(at) {

@@ -32,7 +32,7 @@ type Metadata struct {
 }
 
 // A Spec is what a document says of its resource: one of *AudienceSpec, *UserSpec, *ModelSpec, *NodeDoc, *CustomRoleSpec,
-// *GroupSpec and *ClientSpec.
+// *GroupSpec, *ClientSpec and *ConnectorSpec.
 type Spec interface{ spec() }
 
 func (*AudienceSpec) spec()   {}
@@ -42,6 +42,7 @@ func (*NodeDoc) spec()        {}
 func (*CustomRoleSpec) spec() {}
 func (*GroupSpec) spec()      {}
 func (*ClientSpec) spec()     {}
+func (*ConnectorSpec) spec()  {}
 
 // The kinds of document, in the order in which they are applied.
 const (
@@ -53,11 +54,12 @@ const (
 	KindCustomRole   = "CustomRole"
 	KindGroup        = "Group"
 	KindClient       = "Client"
+	KindConnector    = "Connector"
 )
 
 // Kinds returns the kinds of document in the order in which they are applied: each refers only to those before it.
 func Kinds() []string {
-	return []string{KindAudience, KindUser, KindModel, KindOrganization, KindNode, KindCustomRole, KindGroup, KindClient}
+	return []string{KindAudience, KindUser, KindModel, KindOrganization, KindNode, KindCustomRole, KindGroup, KindClient, KindConnector}
 }
 
 func newSpec(kind string) Spec {
@@ -76,6 +78,8 @@ func newSpec(kind string) Spec {
 		return new(GroupSpec)
 	case KindClient:
 		return new(ClientSpec)
+	case KindConnector:
+		return new(ConnectorSpec)
 	}
 	return nil
 }

@@ -20,8 +20,8 @@ func TestParseNamesEveryFault(t *testing.T) {
 	for _, c := range []struct{ name, yaml, want string }{
 		{"unknown field", "kind: User\nmetadata: {name: a}\nspec:\n  emial: x\n", "f:4: spec.emial: no such field"},
 		{"unknown top field", "kind: User\nmetadata: {name: a}\nstatus: x\n", "f:3: status: no such field"},
-		{"unknown kind", "kind: Role\nmetadata: {name: a}\n", "f:1: kind: want one of Audience, User, Model, Organization, Node, CustomRole, Group, Client"},
-		{"no kind", "metadata: {name: a}\n", "f:1: kind: want one of Audience, User, Model, Organization, Node, CustomRole, Group, Client"},
+		{"unknown kind", "kind: Role\nmetadata: {name: a}\n", "f:1: kind: want one of Audience, User, Model, Organization, Node, CustomRole, Group, Client, Connector"},
+		{"no kind", "metadata: {name: a}\n", "f:1: kind: want one of Audience, User, Model, Organization, Node, CustomRole, Group, Client, Connector"},
 		{"no name", "kind: User\n", "f:1: metadata.name: required"},
 		{"two faults", "kind: Client\nmetadata: {name: a}\nspec:\n  grantTypes: x\n  disabled: maybe\n", "f:4: spec.grantTypes: want a list\nf:5: spec.disabled: want true or false, got \"maybe\""},
 		{"key twice", "kind: User\nmetadata: {name: a}\nspec:\n  email: a\n  email: b\n", "f:5: spec.email: stands on line 4 already"},

@@ -78,6 +78,15 @@ func Resolve(docs []Document, r Resolver) error {
 				continue
 			}
 			resolve("spec.password", spec.Password)
+		case *ConnectorSpec:
+			if spec.ClientSecret == nil {
+				continue
+			}
+			if spec.ClientSecret.WriteTo != "" {
+				faults = append(faults, Fault{File: d.source, Path: "spec.clientSecret", Message: "the provider makes this secret, so it cannot be generated: use fromEnv or fromFile"})
+				continue
+			}
+			resolve("spec.clientSecret", spec.ClientSecret)
 		case *ClientSpec:
 			for k := range spec.Secrets {
 				resolve(fmt.Sprintf("spec.secrets[%d]", k), &spec.Secrets[k].SecretRef)

@@ -145,7 +145,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		return nil, err
 	}
 	a.directory = &directory.Service{
-		Store: a.store, Secrets: hasher, Audit: auditKey, Models: models, Algorithms: algorithms(c), Issuer: c.Issuer,
+		Store: a.store, Secrets: hasher, Audit: auditKey, Models: models, Algorithms: algorithms(c), Issuer: c.Issuer, Sealer: sealer,
 		Revoke: server.Revoker.All, Now: time.Now, OwnerRequest: c.Admin.OwnerRequest == "required",
 		LastUsed: a.store.SecretsUsed, SubjectUsed: a.store.SubjectUsed, Denied: denied(a.store),
 	}

@@ -307,6 +307,8 @@ func (t *set) apply(d *apiv1.Document) (after func() error, err error) {
 		return nil, t.applyGroup(d, spec)
 	case *apiv1.ClientSpec:
 		return nil, t.applyClient(d, spec)
+	case *apiv1.ConnectorSpec:
+		return nil, t.step(func(w *work) (diff, error) { return w.ensureConnector(name, spec, either) })
 	}
 	return nil, iam.Errorf(iam.Invalid, "kind %.40q: want one of %s", d.Kind, strings.Join(apiv1.Kinds(), ", "))
 }

@@ -15,7 +15,7 @@ import (
 // internal are the collections whose changes follow from those of others: indexes, and what is owed.
 var internal = map[string]bool{
 	"nodename": true, "child": true, "username": true, "groupname": true, "clientname": true, "secretof": true, "audname": true,
-	"userlogin": true, "loginname": true,
+	"userlogin": true, "loginname": true, "mapped": true,
 	"modelname": true, "modelsource": true, "modeltree": true, "holding": true, "debt": true, "audit": true, "audithead": true,
 }
 
@@ -28,6 +28,7 @@ var describers = map[string]describer{
 	"key":           describePlain("key", nil),
 	"user":          describePlain("user", nil),
 	"audience":      describePlain("audience", nil),
+	"connector":     describePlain("connector", nil),
 	"node":          describeNode,
 	"group":         describeGroup,
 	"groupmember":   describeGroupMember,

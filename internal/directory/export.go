@@ -17,11 +17,12 @@ const exportModels = 20
 
 // The stages of an export. Its page token is "stage:place".
 const (
-	stageAudiences = "audiences"
-	stageUsers     = "users"
-	stageModels    = "models"
-	stageNodes     = "nodes"
-	stageClients   = "clients"
+	stageAudiences  = "audiences"
+	stageUsers      = "users"
+	stageModels     = "models"
+	stageNodes      = "nodes"
+	stageClients    = "clients"
+	stageConnectors = "connectors"
 )
 
 // Export returns documents for everything there is, in parts. They have no secret in them, and applied they change nothing.
@@ -31,7 +32,7 @@ func (s *Service) Export(ctx context.Context, token string) (out apiv1.Export, e
 		stage = stageAudiences
 	}
 	out.Documents = []apiv1.Document{}
-	next := map[string]string{stageAudiences: stageUsers, stageUsers: stageModels, stageModels: stageNodes, stageNodes: stageClients}
+	next := map[string]string{stageAudiences: stageUsers, stageUsers: stageModels, stageModels: stageNodes, stageNodes: stageClients, stageClients: stageConnectors}
 	err = s.view(ctx, func(w *work) error {
 		for {
 			p := store.PageOptions{After: after, Limit: exportPage}
@@ -47,6 +48,8 @@ func (s *Service) Export(ctx context.Context, token string) (out apiv1.Export, e
 				after, err = w.exportNodes(&out, p)
 			case stageClients:
 				after, err = w.exportClients(&out, "", p)
+			case stageConnectors:
+				after, err = w.exportConnectors(&out, p)
 			default:
 				return iam.Errorf(iam.Invalid, "page_token: not one of an export")
 			}
@@ -216,6 +219,22 @@ func (w *work) exportClients(out *apiv1.Export, org iam.NodeID, p store.PageOpti
 		spec := shown.ClientSpec
 		doc := apiv1.Document{Kind: apiv1.KindClient, Metadata: apiv1.Metadata{Name: c.Name, Organization: shown.Organization}, Spec: &spec}
 		out.Documents = append(out.Documents, doc)
+	}
+	return page.Next, nil
+}
+
+func (w *work) exportConnectors(out *apiv1.Export, p store.PageOptions) (string, error) {
+	page, err := w.s.Store.Connectors(w.ctx, p)
+	if err != nil {
+		return "", err
+	}
+	for _, c := range page.Items {
+		shown, err := w.showConnector(c)
+		if err != nil {
+			return "", err
+		}
+		spec := shown.ConnectorSpec
+		out.Documents = append(out.Documents, apiv1.Document{Kind: apiv1.KindConnector, Metadata: apiv1.Metadata{Name: c.Name}, Spec: &spec})
 	}
 	return page.Next, nil
 }

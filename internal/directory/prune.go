@@ -148,11 +148,14 @@ func (w *work) pruneSecrets(id iam.ClientID, specs []apiv1.SecretSpec) (diff, er
 	return d, w.PutClient(c)
 }
 
-// prune plans the end of all that no document names, clients first and audiences last. The client that the caller acts by stays, and
-// so does the one of the command line, which no document has made.
+// prune plans the end of all that no document names, connectors and clients first and audiences last. The client that the caller acts
+// by stays, and so does the one of the command line, which no document has made.
 func (t *set) prune() error {
 	kept, err := t.kept()
 	if err != nil {
+		return err
+	}
+	if err := t.pruneConnectors(kept); err != nil {
 		return err
 	}
 	clients, groups, nodes, roles, err := t.everything(kept)
@@ -224,6 +227,32 @@ func (t *set) pruneModels(kept map[string]bool) error {
 				return t.step(func(w *work) (diff, error) { return diff{action: apiv1.ActionDelete}, w.deleteModel(m.Name, either) })
 			}
 			if err := t.finish(resource{apiv1.KindModel, m.Name, end}); err != nil {
+				return err
+			}
+		}
+		if p.After = page.Next; p.After == "" {
+			return nil
+		}
+	}
+}
+
+// pruneConnectors plans the end of connectors that no document names.
+func (t *set) pruneConnectors(kept map[string]bool) error {
+	for p := (store.PageOptions{Limit: kv.MaxPage}); ; {
+		page, err := t.s.Store.Connectors(t.ctx, p)
+		if err != nil {
+			return err
+		}
+		for _, c := range page.Items {
+			if kept[apiv1.KindConnector+" "+c.Name] {
+				continue
+			}
+			end := func() error {
+				return t.step(func(w *work) (diff, error) {
+					return diff{action: apiv1.ActionDelete}, w.deleteConnector(c.Name, either)
+				})
+			}
+			if err := t.finish(resource{apiv1.KindConnector, c.Name, end}); err != nil {
 				return err
 			}
 		}

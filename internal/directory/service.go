@@ -34,6 +34,8 @@ type Service struct {
 	// Algorithms are those that the installation has keys for.
 	Algorithms []keys.Alg
 	Issuer     string
+	// Sealer seals the secrets of connectors.
+	Sealer *keys.Sealer
 	// Revoke ends the tokens issued so far to what ref names, and returns when that is durable.
 	Revoke func(ctx context.Context, ref iam.RevocationRef) error
 	Now    func() time.Time

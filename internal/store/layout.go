@@ -113,9 +113,11 @@ var (
 
 // The collections of people's accounts at upstream providers.
 var (
-	logins     = collection[iam.Login]{Coll: &kv.Coll{Name: "login"}, version: 1}               // connector/subject
-	loginNames = collection[loginName]{Coll: &kv.Coll{Name: "loginname"}, version: 1}           // connector/name
-	userLogins = collection[none]{Coll: &kv.Coll{Name: "userlogin", Indexed: true}, version: 1} // user/connector/subject
+	logins      = collection[iam.Login]{Coll: &kv.Coll{Name: "login"}, version: 1}                        // connector/subject
+	loginNames  = collection[loginName]{Coll: &kv.Coll{Name: "loginname"}, version: 1}                    // connector/name
+	userLogins  = collection[none]{Coll: &kv.Coll{Name: "userlogin", Indexed: true}, version: 1}          // user/connector/subject
+	connectors  = collection[iam.Connector]{Coll: &kv.Coll{Name: "connector", Indexed: true}, version: 1} // name
+	mappedRoles = collection[iam.MappedRoles]{Coll: &kv.Coll{Name: "mapped"}, version: 1}                 // connector/subject
 )
 
 const installationID = "installation"
@@ -155,7 +157,7 @@ var collectionNamed = byName(installations.Coll, signingKeys.Coll, nodes.Coll, n
 	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, clientSecrets.Coll, audiences.Coll, audienceNames.Coll,
 	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll, auditLines.Coll, auditHeads.Coll, models.Coll, modelNames.Coll,
 	modelSources.Coll, modelTrees.Coll, migrations.Coll, migrationParts.Coll, reviews.Coll, reviewBlocks.Coll,
-	logins.Coll, loginNames.Coll, userLogins.Coll)
+	logins.Coll, loginNames.Coll, userLogins.Coll, connectors.Coll, mappedRoles.Coll)
 
 func byName(colls ...*kv.Coll) map[string]*kv.Coll {
 	m := make(map[string]*kv.Coll, len(colls))

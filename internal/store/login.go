@@ -123,6 +123,7 @@ func (tx *Tx) putLogin(l *iam.Login) error {
 func (tx *Tx) DeleteLogin(l *iam.Login) error {
 	remove(tx, userLogins, join(string(l.User), loginID(l)))
 	remove(tx, logins, loginID(l))
+	remove(tx, mappedRoles, loginID(l))
 	return tx.touchUser(l.User)
 }
 

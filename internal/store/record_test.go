@@ -181,6 +181,13 @@ var goldens = []golden{
 		RequestID: "4cdd798f2bcaf23f", At: at, Client: "ci", Home: "n_1", Subject: iam.Subject{Kind: iam.SubjectUser, ID: "u_1"}, Grant: iam.GrantClientCredentials,
 		Asked: iam.TokenAsked{Organization: "acme", Audiences: []string{"https://hub.example/api"}, Scope: "read", Details: "[]"}, Code: "access_denied", Message: "no role",
 	}),
+	newGolden(connectors, iam.Connector{
+		Name: "github", Type: iam.ConnectorGitHub, DisplayName: "GitHub", Issuer: "https://github.example", ClientID: "Iv1.8a61f9b3a7aba766", Sealed: []byte("sealed"),
+		Scopes: []string{"read:user"}, SignUp: iam.SignUpMapped, LinkAddress: true, AllowedOrganizations: []string{"9919"},
+		Mappings:  []iam.ConnectorMapping{{Claim: "groups", Value: "acme/eng", Node: "n_1", Role: "writer", Group: "eng"}},
+		StrongACR: []string{"urn:mfa"}, StrongAMR: []string{"mfa"}, ReauthenticateAfter: 24 * time.Hour, Disabled: true, CreatedAt: at,
+	}),
+	newGolden(mappedRoles, iam.MappedRoles{Roles: []iam.MappedRole{{Node: "n_1", Role: "writer"}}, Groups: []iam.MappedGroup{{Group: "g_1"}}}),
 	newGolden(deniedAt, ref{ID: "4cdd798f2bcaf23f"}),
 	newGolden(leases, leader{Holder: "r_k3q7x2m5v6t4p2aa"}),
 }

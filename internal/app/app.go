@@ -110,6 +110,10 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.keyring.watch()
 	a.activity = activity.New(a.store, iam.NewID("r"), time.Now, o.Log)
+	server.Origin = func(ctx context.Context, origin string) bool {
+		listed, err := a.store.OriginListed(ctx, origin)
+		return err == nil && listed
+	}
 	server.Issued, server.Denied = a.activity.SubjectUsed, a.activity.Denied
 	server.Clients = &clientauth.Authenticator{
 		Directory: a.store, Secrets: hasher, Failures: clientauth.NewFailures(), Failed: a.activity.Failed, Used: a.activity.SecretUsed, Now: time.Now,
@@ -136,7 +140,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	server.Revoker = &token.Revoker{
 		Inspector: server.Inspector, Marks: a.store,
-		MaxLifetime: iam.MaxTokenLifetime, ClockSkew: c.Keys.ClockSkew, Now: time.Now,
+		MaxLifetime: iam.MaxTokenLifetime, MaxGrant: c.Grants.RefreshLifetime, ClockSkew: c.Keys.ClockSkew, Now: time.Now,
 	}
 
 	// Changes, and the API to make them.

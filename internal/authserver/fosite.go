@@ -76,6 +76,7 @@ type session struct {
 	grant         *iam.Grant    // that a person's token comes of; nil: the client asks for itself
 	person        *token.Person // who allowed it
 	nonce         string        // of the first ID token
+	generation    uint64        // of the refresh token that was sent
 	switched      bool          // the client asks for another organization than the grant is for
 	authorization *token.Authorization
 	expires       map[fosite.TokenType]time.Time

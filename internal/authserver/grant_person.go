@@ -24,32 +24,40 @@ var (
 	errPerson = iam.Refuse(iam.Invalid, "invalid_grant", "the person that the grant is for may not sign in any more")
 )
 
-// onBehalf notes in the request's session whose grant is being used. It refuses a grant that has been ended, by itself or with the
-// person, the client or the session that it rests on. What ends the tokens of a member or an organization ends no grant: the policy
-// decides anew by what the person holds now.
+// onBehalf notes in the request's session whose grant is being used, and who has allowed it.
 func (s *Server) onBehalf(ctx context.Context, r fosite.AccessRequester, g *iam.Grant) error {
-	refs := []iam.RevocationRef{
-		{Kind: iam.RevokedGrant, ID: g.ID}, {Kind: iam.RevokedUser, ID: string(g.User)},
-		{Kind: iam.RevokedClient, ID: string(g.Client)}, {Kind: iam.RevokedSession, ID: g.SessionID},
-	}
-	ended, err := s.Inspector.Revocations.Revoked(ctx, g.CreatedAt, refs...)
+	user, err := s.allower(ctx, g)
 	if err != nil {
 		return err
-	}
-	if ended {
-		return errGrant
-	}
-	user, err := s.Policy.Directory.User(ctx, g.User)
-	if err != nil {
-		return err
-	}
-	if user == nil || user.Disabled {
-		return errPerson
 	}
 	state := r.GetSession().(*session)
 	state.grant = g
 	state.person = &token.Person{User: user, AuthTime: g.AuthTime, ACR: g.ACR, AMR: g.AMR, SessionID: g.SessionID}
 	return nil
+}
+
+// allower returns the person who has allowed a grant and may still sign in.
+func (s *Server) allower(ctx context.Context, g *iam.Grant) (*iam.User, error) {
+	user, err := s.Policy.Directory.User(ctx, g.User)
+	if err != nil {
+		return nil, err
+	}
+	if user == nil || user.Disabled {
+		return nil, errPerson
+	}
+	return user, nil
+}
+
+// holds refuses a grant that has been ended, by itself or with the person, the client or the session that it rests on. What ends the
+// tokens of a member or an organization ends no grant: the policy decides anew by what the person holds now.
+func (s *Server) holds(ctx context.Context, g *iam.Grant) error {
+	ended, err := s.Inspector.Revocations.Revoked(ctx, g.CreatedAt,
+		iam.RevocationRef{Kind: iam.RevokedGrant, ID: g.ID}, iam.RevocationRef{Kind: iam.RevokedUser, ID: string(g.User)},
+		iam.RevocationRef{Kind: iam.RevokedClient, ID: string(g.Client)}, iam.RevocationRef{Kind: iam.RevokedSession, ID: g.SessionID})
+	if err == nil && ended {
+		err = errGrant
+	}
+	return err
 }
 
 // grantRequest narrows what the client asks for to what the grant gives: what is not asked for is what was granted, and whoever asks
@@ -125,6 +133,10 @@ func (s *Server) switches(ctx context.Context, g *iam.Grant, out *token.Request)
 func (s *Server) mintFor(ctx context.Context, r fosite.AccessRequester, w fosite.AccessResponder, spend func(g *iam.Grant) (write bool, err error)) error {
 	state := r.GetSession().(*session)
 	a := state.authorization
+	// Only now, when iat is settled: what ends the grant later than this ends the token as well.
+	if err := s.holds(ctx, state.grant); err != nil {
+		return err
+	}
 	if err := s.mint(r, w); err != nil {
 		return err
 	}

@@ -69,9 +69,11 @@ var oauthCodes = map[string]bool{
 	"invalid_authorization_details": true, "unsupported_token_type": true, "server_error": true, "temporarily_unavailable": true,
 }
 
+const internalFault = "something is wrong on our side; the request id tells the operator what"
+
 // writeError answers RFC 6749 §5.2 with a code that is registered and a description that shows nothing of an internal fault.
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
-	status, code, description := http.StatusInternalServerError, "server_error", "something is wrong on our side; the request id tells the operator what"
+	status, code, description := http.StatusInternalServerError, "server_error", internalFault
 	var e *iam.Error
 	var f *fosite.RFC6749Error
 	switch {
@@ -79,7 +81,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 		status, code, description = web.StatusOf(err), e.Code, e.Message
 		switch {
 		case e.Kind == iam.Internal:
-			code, description = "server_error", "something is wrong on our side; the request id tells the operator what"
+			code, description = "server_error", internalFault
 		case e.Kind == iam.Unavailable || e.Kind == iam.TooMany:
 			code = "temporarily_unavailable"
 		case !oauthCodes[code]:
@@ -91,18 +93,23 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 			status, code = http.StatusInternalServerError, "server_error"
 		}
 	}
-	h := w.Header()
 	switch status {
 	case http.StatusUnauthorized:
-		h["Www-Authenticate"] = []string{`Basic realm="gatehouse", charset="UTF-8"`}
-	case http.StatusTooManyRequests:
-		h["Retry-After"] = []string{"60"}
-	case http.StatusServiceUnavailable:
-		if h["Retry-After"] == nil {
-			h["Retry-After"] = []string{"1"}
-		}
+		w.Header()["Www-Authenticate"] = []string{`Basic realm="gatehouse", charset="UTF-8"`}
 	case http.StatusForbidden, http.StatusNotFound, http.StatusConflict:
 		status = http.StatusBadRequest // RFC 6749 §5.2 knows 400 and 401
+	}
+	writeErrorBody(w, r, status, code, description)
+}
+
+// writeErrorBody writes an error in the form of RFC 6749 §5.2, and when to come back if that may help.
+func writeErrorBody(w http.ResponseWriter, r *http.Request, status int, code, description string) {
+	h := w.Header()
+	switch {
+	case status == http.StatusTooManyRequests:
+		h["Retry-After"] = []string{"60"}
+	case status == http.StatusServiceUnavailable && h["Retry-After"] == nil:
+		h["Retry-After"] = []string{"1"}
 	}
 	web.Add(r.Context(), slog.String("oauth_error", code))
 	body := append([]byte(`{"error":"`), code...)

@@ -34,6 +34,8 @@ type Server struct {
 	// DetailTypes are what authorization_details may name: the levels below the organization, and the kinds, of all access models
 	// that come with the program. Which of them an organization knows is up to its model.
 	DetailTypes []string
+	// Origin reports whether pages of an origin may ask: whether any client lists it.
+	Origin func(ctx context.Context, origin string) bool
 	// Issued is told of every token that speaks for a subject in an organization; Denied of every token request of an authenticated
 	// client that is refused. Both return at once. Nil: nobody wants to know.
 	Issued func(org iam.NodeID, subject iam.Subject)
@@ -75,6 +77,7 @@ const (
 	PathToken               = "/oauth/token"
 	PathIntrospect          = "/oauth/introspect"
 	PathRevoke              = "/oauth/revoke"
+	PathUserinfo            = "/userinfo"
 )
 
 // formOptions is what every OAuth endpoint reads: audience and resource may repeat (RFC 8707 §2), nothing else.
@@ -84,15 +87,19 @@ var formOptions = &web.FormOptions{Limit: 64 << 10, Repeatable: []string{"audien
 func (s *Server) Routes() ([]web.Route, error) {
 	s.grants = map[iam.GrantType]fosite.TokenEndpointHandlers{
 		iam.GrantClientCredentials: {clientCredentials{s}},
+		iam.GrantAuthorizationCode: {authorizationCode{s}},
+		iam.GrantRefreshToken:      {refreshToken{s}},
 	}
 	s.fosite = newFosite(s)
 	s.jwks = web.NewStatic("application/jwk-set+json", s.JWKSMaxAge)
 	public := &web.CORS{Public: true}
+	registered := &web.CORS{Registered: s.Origin, Headers: []string{"Authorization"}}
 	routes := []web.Route{
 		{Methods: []string{http.MethodGet}, Path: PathJWKS, Handler: s.jwks.Handle, Errors: writeError, CORS: public},
-		{Methods: []string{http.MethodPost}, Path: PathToken, Handler: s.token, Errors: writeError, Form: formOptions, Limit: s.TokenLimit},
+		{Methods: []string{http.MethodPost}, Path: PathToken, Handler: s.token, Errors: writeError, Form: formOptions, Limit: s.TokenLimit, CORS: registered},
 		{Methods: []string{http.MethodPost}, Path: PathIntrospect, Handler: s.introspect, Errors: writeError, Form: formOptions, Limit: s.InspectLimit},
-		{Methods: []string{http.MethodPost}, Path: PathRevoke, Handler: s.revoke, Errors: writeError, Form: formOptions, Limit: s.InspectLimit},
+		{Methods: []string{http.MethodPost}, Path: PathRevoke, Handler: s.revoke, Errors: writeError, Form: formOptions, Limit: s.InspectLimit, CORS: registered},
+		{Methods: []string{http.MethodGet, http.MethodPost}, Path: PathUserinfo, Handler: s.userinfo, Errors: writeBearerError, MaxBody: formOptions.Limit, Limit: s.InspectLimit, CORS: registered},
 	}
 	documents, err := s.metadata(routes)
 	if err != nil {
@@ -105,6 +112,13 @@ func (s *Server) Routes() ([]web.Route, error) {
 func (s *Server) PublishKeys(ring *keys.Ring) {
 	body, _ := ring.JWKS()
 	s.jwks.Set(body)
+}
+
+// allowOrigin lets a page of the client read the answer (Fetch §3.2).
+func allowOrigin(w http.ResponseWriter, r *http.Request, c *iam.Client) {
+	if c.Web != nil {
+		web.AllowOrigin(w, r, c.Web.AllowedOrigins)
+	}
 }
 
 // authenticate finds out which client sends the request.

@@ -28,8 +28,12 @@ func (s *Server) token(w http.ResponseWriter, r *http.Request) error {
 	// 2. Who asks, and is the grant good: clientauth and the grant's handler, through fosite.
 	state := &session{}
 	request, err := s.fosite.NewAccessRequest(ctx, r, state)
+	client := clientOf(request)
+	if client != nil {
+		allowOrigin(w, r, client)
+	}
 	if err != nil {
-		return s.denied(ctx, form, token.Request{Client: clientOf(request)}, err)
+		return s.denied(ctx, form, token.Request{Client: client, Person: state.person}, err)
 	}
 
 	// 3. What may be issued.

@@ -66,6 +66,9 @@ func (tx *Tx) PutClient(c *iam.Client) error {
 	if err := tx.indexSecrets(c.ID, had, c.Secrets); err != nil {
 		return err
 	}
+	if err := tx.indexOrigins(old, c); err != nil {
+		return err
+	}
 	return put(tx, clients, string(c.ID), c)
 }
 
@@ -89,6 +92,9 @@ func (tx *Tx) DeleteClient(id iam.ClientID) error {
 	}
 	remove(tx, clientNames, join(clientScope(c.Organization), c.Name))
 	if err := tx.indexSecrets(id, c.Secrets, nil); err != nil {
+		return err
+	}
+	if err := tx.indexOrigins(c, nil); err != nil {
 		return err
 	}
 	remove(tx, clients, string(id))

@@ -78,6 +78,7 @@ var (
 	clients        = collection[iam.Client]{Coll: &kv.Coll{Name: "client"}, version: 1}                        // client id
 	clientNames    = collection[ref]{Coll: &kv.Coll{Name: "clientname", Indexed: true}, version: 1}            // scope/name
 	clientSecrets  = collection[secretHolders]{Coll: &kv.Coll{Name: "secretof"}, version: 1}                   // beginning of a keyed hash
+	origins        = collection[originUse]{Coll: &kv.Coll{Name: "origin"}, version: 1}                         // hash of an origin
 	audiences      = collection[iam.Audience]{Coll: &kv.Coll{Name: "audience"}, version: 1}                    // identifier
 	audienceNames  = collection[ref]{Coll: &kv.Coll{Name: "audname", Indexed: true}, version: 1}               // name
 	assignments    = collection[assignment]{Coll: &kv.Coll{Name: "assign", Indexed: true}, version: 2}         // node/subject
@@ -154,7 +155,7 @@ func assignmentID(n iam.NodeID, s iam.Subject) string { return join(string(n), s
 
 // collectionNamed finds the collection of a change by its name.
 var collectionNamed = byName(installations.Coll, signingKeys.Coll, nodes.Coll, nodeNames.Coll, children.Coll, users.Coll, userNames.Coll,
-	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, clientSecrets.Coll, audiences.Coll, audienceNames.Coll,
+	groups.Coll, groupNames.Coll, groupMembers.Coll, clients.Coll, clientNames.Coll, clientSecrets.Coll, origins.Coll, audiences.Coll, audienceNames.Coll,
 	assignments.Coll, holdings.Coll, debts.Coll, customRoles.Coll, auditLines.Coll, auditHeads.Coll, models.Coll, modelNames.Coll,
 	modelSources.Coll, modelTrees.Coll, migrations.Coll, migrationParts.Coll, reviews.Coll, reviewBlocks.Coll,
 	logins.Coll, loginNames.Coll, userLogins.Coll, connectors.Coll, mappedRoles.Coll)

@@ -124,6 +124,7 @@ var goldens = []golden{
 		CreatedAt: at,
 	}),
 	newGolden(clientNames, ref{ID: "ci"}),
+	newGolden(origins, originUse{Clients: 2}),
 	newGolden(audiences, iam.Audience{
 		Identifier: "https://hub.example/api", Name: "hub", TokenLifetime: 5 * time.Minute, SigningAlg: "RS256", Scopes: []string{"read"},
 		ResourceServers: []iam.ClientID{"hub-api"}, CreatedAt: at,

@@ -20,7 +20,9 @@ type Revoker struct {
 	Marks     Marks
 	// MaxLifetime is the longest life of any access token, ClockSkew how far a verifier's clock may be behind.
 	MaxLifetime, ClockSkew time.Duration
-	Now                    func() time.Time
+	// MaxGrant is how long a grant may bring tokens: a mark that ends grants with what they rest on must outlast them.
+	MaxGrant time.Duration
+	Now      func() time.Time
 }
 
 // Token ends an access token of the calling client (RFC 7009 §2.1). A token that is none of ours, or has died, needs no ending:
@@ -84,6 +86,8 @@ func (r *Revoker) All(ctx context.Context, ref iam.RevocationRef) error {
 	switch ref.Kind {
 	case iam.RevokedToken, iam.RevokedGrant, iam.RevokedKey:
 		return r.Marks.Revoke(ctx, iam.Revocation{RevocationRef: ref, ExpiresAt: expires})
+	case iam.RevokedClient, iam.RevokedUser, iam.RevokedSession:
+		expires = r.Now().Add(max(r.MaxLifetime, r.MaxGrant) + 2*r.ClockSkew)
 	}
 	return r.Marks.RevokeIssued(ctx, ref, expires)
 }

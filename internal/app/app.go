@@ -19,6 +19,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/adminapi"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/authn"
 	"github.com/gatehouse-id/gatehouse/internal/authserver"
 	"github.com/gatehouse-id/gatehouse/internal/authzen"
 	"github.com/gatehouse-id/gatehouse/internal/clientauth"
@@ -56,6 +57,7 @@ type App struct {
 	draining   chan struct{} // closed when it is about to end
 	policy     *token.Policy
 	tokens     *token.Issuer
+	sessions   *authn.Sessions
 	readiness  *web.Readiness
 	public     *http.Server
 	operations *http.Server
@@ -133,6 +135,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	if err != nil {
 		return nil, err
 	}
+	a.sessions = people.sessions
 	server.Handles, server.Grants, server.People, server.Tickets = people.handles, a.store, people.sessions, people.tickets
 	server.Lives = authserver.Lives{
 		Code: c.Grants.CodeLifetime, Device: c.Grants.DeviceLifetime, RefreshIdle: c.Grants.RefreshIdle, RefreshWhole: c.Grants.RefreshLifetime,

@@ -2,8 +2,10 @@ package app
 
 import (
 	"context"
+	"net/http"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/authn"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/token"
 )
@@ -35,4 +37,18 @@ func (a *App) Issue(ctx context.Context, client iam.ClientID, user string, r tok
 	}
 	issued, err := a.tokens.AccessToken(authorization)
 	return issued.Value, err
+}
+
+// SignIn begins a session of a person in the browser that sent the request, for a program in this process that has authenticated the
+// person itself.
+func (a *App) SignIn(w http.ResponseWriter, r *http.Request, user string) error {
+	u, err := a.store.UserNamed(r.Context(), user)
+	if err != nil {
+		return err
+	}
+	if u == nil {
+		return iam.Errorf(iam.NotFound, "there is no user %q", user)
+	}
+	_, err = a.sessions.SignIn(w, r, authn.Authentication{User: u, ACR: "1", AMR: []string{"pwd"}})
+	return err
 }

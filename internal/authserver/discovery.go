@@ -20,6 +20,7 @@ type metadata struct {
 	TokenEndpoint              string   `json:"token_endpoint,omitempty"`
 	IntrospectionEndpoint      string   `json:"introspection_endpoint,omitempty"`
 	RevocationEndpoint         string   `json:"revocation_endpoint,omitempty"`
+	DeviceAuthorization        string   `json:"device_authorization_endpoint,omitempty"` // RFC 8628 §4
 	GrantTypes                 []string `json:"grant_types_supported,omitempty"`
 	TokenAuthMethods           []string `json:"token_endpoint_auth_methods_supported,omitempty"`
 	IntrospectionAuthMethods   []string `json:"introspection_endpoint_auth_methods_supported,omitempty"`
@@ -53,6 +54,8 @@ func (s *Server) metadata(routes []web.Route) ([]web.Route, error) {
 			m.JWKSURI = url
 		case PathToken:
 			m.TokenEndpoint, m.TokenAuthMethods = url, secrets
+		case PathDeviceCode:
+			m.DeviceAuthorization = url
 		case PathIntrospect:
 			m.IntrospectionEndpoint, m.IntrospectionAuthMethods = url, secrets
 		case PathRevoke:

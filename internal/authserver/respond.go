@@ -67,6 +67,7 @@ var oauthCodes = map[string]bool{
 	"invalid_request": true, "invalid_client": true, "invalid_grant": true, "unauthorized_client": true,
 	"unsupported_grant_type": true, "invalid_scope": true, "invalid_target": true, "access_denied": true,
 	"invalid_authorization_details": true, "unsupported_token_type": true, "server_error": true, "temporarily_unavailable": true,
+	"authorization_pending": true, "slow_down": true, "expired_token": true, // RFC 8628 §3.5
 }
 
 const internalFault = "something is wrong on our side; the request id tells the operator what"
@@ -106,9 +107,10 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 func writeErrorBody(w http.ResponseWriter, r *http.Request, status int, code, description string) {
 	h := w.Header()
 	switch {
+	case h["Retry-After"] != nil: // whoever refuses knows better
 	case status == http.StatusTooManyRequests:
 		h["Retry-After"] = []string{"60"}
-	case status == http.StatusServiceUnavailable && h["Retry-After"] == nil:
+	case status == http.StatusServiceUnavailable:
 		h["Retry-After"] = []string{"1"}
 	}
 	web.Add(r.Context(), slog.String("oauth_error", code))

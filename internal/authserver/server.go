@@ -11,6 +11,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/authn"
 	"github.com/gatehouse-id/gatehouse/internal/clientauth"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/page"
 	"github.com/gatehouse-id/gatehouse/internal/token"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 	"github.com/gatehouse-id/gatehouse/keys"
@@ -59,6 +60,13 @@ type GrantStore interface {
 	Consent(ctx context.Context, u iam.UserID, c iam.ClientID) (*iam.Consent, error)
 	PutConsent(ctx context.Context, u iam.UserID, c *iam.Consent) error
 	Once(ctx context.Context, kind, id string, until time.Time) (bool, error)
+	// CreateUserCode says of which grant a user code is, by its hash; false: it is another one's. UserCode finds the grant, "" for none.
+	CreateUserCode(ctx context.Context, hash, grant string, until time.Time) (bool, error)
+	UserCode(ctx context.Context, hash string) (grant string, err error)
+	// Take counts one more of what is limited, unless it would be too many: then it returns how long there is no room for it. GiveBack
+	// undoes a Take of this now.
+	Take(ctx context.Context, kind, key string, l iam.Limit, now time.Time) (wait time.Duration, err error)
+	GiveBack(ctx context.Context, kind, key string, l iam.Limit, now time.Time) error
 }
 
 // Lives are how long what a person allows lasts.
@@ -78,6 +86,8 @@ const (
 	PathIntrospect          = "/oauth/introspect"
 	PathRevoke              = "/oauth/revoke"
 	PathUserinfo            = "/userinfo"
+	PathDeviceCode          = "/oauth/device/code"
+	PathActivate            = "/activate"
 )
 
 // formOptions is what every OAuth endpoint reads: audience and resource may repeat (RFC 8707 §2), nothing else.
@@ -89,6 +99,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 		iam.GrantClientCredentials: {clientCredentials{s}},
 		iam.GrantAuthorizationCode: {authorizationCode{s}},
 		iam.GrantRefreshToken:      {refreshToken{s}},
+		iam.GrantDeviceCode:        {deviceCode{s}},
 	}
 	s.fosite = newFosite(s)
 	s.jwks = web.NewStatic("application/jwk-set+json", s.JWKSMaxAge)
@@ -100,6 +111,9 @@ func (s *Server) Routes() ([]web.Route, error) {
 		{Methods: []string{http.MethodPost}, Path: PathIntrospect, Handler: s.introspect, Errors: writeError, Form: formOptions, Limit: s.InspectLimit},
 		{Methods: []string{http.MethodPost}, Path: PathRevoke, Handler: s.revoke, Errors: writeError, Form: formOptions, Limit: s.InspectLimit, CORS: registered},
 		{Methods: []string{http.MethodGet, http.MethodPost}, Path: PathUserinfo, Handler: s.userinfo, Errors: writeBearerError, MaxBody: formOptions.Limit, Limit: s.InspectLimit, CORS: registered},
+		{Methods: []string{http.MethodPost}, Path: PathDeviceCode, Handler: s.deviceCode, Errors: writeError, Form: formOptions, Limit: s.TokenLimit},
+		{Methods: []string{http.MethodGet}, Path: PathActivate, Handler: s.showActivate, Errors: page.WriteError},
+		{Methods: []string{http.MethodPost}, Path: PathActivate, Handler: s.activate, Errors: page.WriteError, Form: &web.FormOptions{}},
 	}
 	documents, err := s.metadata(routes)
 	if err != nil {

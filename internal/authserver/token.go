@@ -1,6 +1,7 @@
 package authserver
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -75,12 +76,12 @@ func clientOf(r fosite.AccessRequester) *iam.Client {
 // of ours is no refusal.
 func (s *Server) denied(ctx context.Context, form web.Form, r token.Request, err error) error {
 	var e *iam.Error
-	if s.Denied == nil || r.Client == nil || !errors.As(err, &e) || e.Kind != iam.Invalid && e.Kind != iam.Forbidden {
+	if s.Denied == nil || r.Client == nil || !errors.As(err, &e) || e.Kind != iam.Invalid && e.Kind != iam.Forbidden || waiting(e) {
 		return err
 	}
 	s.Denied(iam.DeniedRequest{
 		RequestID: web.RequestID(ctx), Client: r.Client.ID, Home: r.Client.Organization, Subject: r.Subject(),
-		Grant: iam.GrantType(form.Get("grant_type")), Code: e.Code, Message: e.Message,
+		Grant: cmp.Or(iam.GrantType(form.Get("grant_type")), r.Grant), Code: e.Code, Message: e.Message,
 		Asked: iam.TokenAsked{
 			Organization: form.Get("organization"), Audiences: append(slices.Clone(form.Values("audience")), form.Values("resource")...),
 			Scope: form.Get("scope"), Details: form.Get("authorization_details"),
@@ -106,6 +107,9 @@ func (s *Server) policyRequest(ctx context.Context, r fosite.AccessRequester, fo
 		Scopes:       strings.Fields(form.Get("scope")),
 		Organization: form.Get("organization"),
 		Person:       state.person,
+	}
+	if out.Grant == iam.GrantDeviceCode {
+		out.Scopes = nil // RFC 8628 §3.4 has no scope here: what the person has approved is granted, and whatever else is asked for is not
 	}
 	var err error
 	if out.Audiences, err = audiencesOf(form); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
 // Failures slows down a source that keeps presenting wrong credentials. It never touches a request that is right, so nobody
@@ -94,12 +95,5 @@ func network(source string) string {
 	if err != nil {
 		return source
 	}
-	if addr = addr.Unmap(); addr.Is4() {
-		return addr.String()
-	}
-	p, err := addr.Prefix(64)
-	if err != nil {
-		return source
-	}
-	return p.String()
+	return web.NetworkOf(addr)
 }

@@ -24,6 +24,9 @@ var pages = []struct {
 	says string
 }{
 	{&page.Error{}, "Request id"},
+	{&page.DeviceCode{}, "Code on the device"},
+	{&page.Device{}, "Compare the code"},
+	{&page.DeviceDone{}, "You may close this window"},
 }
 
 // hostile is what somebody may call himself, his application or his organization.

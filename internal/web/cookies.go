@@ -75,6 +75,14 @@ func (c *Cookies) FormToken(w http.ResponseWriter, r *http.Request) string {
 	return c.formToken(browser, c.Session(r))
 }
 
+// Browser returns what tells this browser apart, "" when it has no cookie of ours yet.
+func (c *Cookies) Browser(r *http.Request) string {
+	if browser := c.get(r, browserCookie); len(browser) == browserChars {
+		return browser
+	}
+	return ""
+}
+
 const browserChars = 22 // 16 bytes
 
 func (c *Cookies) formToken(browser, session string) string {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -8,6 +9,21 @@ import (
 
 // Proxies are the networks whose hosts may say on whose behalf they connect.
 type Proxies []netip.Prefix
+
+// Network returns what one subscriber is taken to own, of the address that the request came from.
+func Network(ctx context.Context) string { return NetworkOf(Peer(ctx)) }
+
+// NetworkOf returns what one subscriber is taken to own: an IPv4 address, a /64 of IPv6.
+func NetworkOf(addr netip.Addr) string {
+	if addr = addr.Unmap().WithZone(""); !addr.Is6() {
+		return addr.String()
+	}
+	p, err := addr.Prefix(64)
+	if err != nil {
+		return addr.String()
+	}
+	return p.String()
+}
 
 // maxHops bounds the work that an X-Forwarded-For can cause.
 const maxHops = 16

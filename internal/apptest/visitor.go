@@ -1,0 +1,101 @@
+package apptest
+
+import (
+	"html"
+	"net/http"
+	"net/http/cookiejar"
+	"net/http/httptest"
+	"net/url"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// A Visitor is a browser without a screen: it keeps cookies, follows no redirect by itself, and sends the forms that it was shown.
+type Visitor struct {
+	t       testing.TB
+	at      *Broker
+	cookies http.CookieJar
+}
+
+// Visitor returns a browser in which nobody is signed in.
+func (b *Broker) Visitor() *Visitor {
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return &Visitor{t: b.T, at: b, cookies: jar}
+}
+
+// SignedIn returns a browser in which a user has just signed in, by whatever means.
+func (b *Broker) SignedIn(user string) *Visitor {
+	b.T.Helper()
+	v := b.Visitor()
+	w := httptest.NewRecorder()
+	if err := b.app.SignIn(w, httptest.NewRequest(http.MethodGet, b.URL+"/", nil), user); err != nil {
+		b.T.Fatalf("sign in %s: %v", user, err)
+	}
+	v.cookies.SetCookies(v.url("/"), w.Result().Cookies())
+	return v
+}
+
+// On goes on at another replica.
+func (v *Visitor) On(b *Broker) *Visitor { return &Visitor{t: v.t, at: b, cookies: v.cookies} }
+
+func (v *Visitor) url(path string) *url.URL {
+	v.t.Helper()
+	u, err := url.Parse(v.at.URL + path)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return u
+}
+
+// Do sends a request with the browser's cookies and keeps those of the answer.
+func (v *Visitor) Do(r *http.Request) Answer {
+	v.t.Helper()
+	for _, c := range v.cookies.Cookies(r.URL) {
+		r.AddCookie(c)
+	}
+	a := v.at.Do(r)
+	v.cookies.SetCookies(r.URL, (&http.Response{Header: a.Header}).Cookies())
+	return a
+}
+
+// Get opens a path.
+func (v *Visitor) Get(path string) Answer {
+	v.t.Helper()
+	r, err := http.NewRequest(http.MethodGet, v.url(path).String(), nil)
+	if err != nil {
+		v.t.Fatal(err)
+	}
+	return v.Do(r)
+}
+
+// Follow goes where an answer sends the browser, within the broker, until it is shown a page.
+func (v *Visitor) Follow(a Answer) Answer {
+	v.t.Helper()
+	for range 10 {
+		to := a.Header.Get("Location")
+		if a.Status != http.StatusSeeOther || to == "" {
+			return a
+		}
+		if !strings.HasPrefix(to, "/") || strings.HasPrefix(to, "//") {
+			v.t.Fatalf("sent to %s, want a path of the broker's", to)
+		}
+		a = v.Get(to)
+	}
+	v.t.Fatal("sent around in circles")
+	return a
+}
+
+var hiddenInput = regexp.MustCompile(`<input type="hidden" name="([^"]+)" value="([^"]*)">`)
+
+// Submit sends the form of a page to a path, with what else a person has filled in or pressed: name, value, name, value.
+func (v *Visitor) Submit(shown Answer, path string, pairs ...string) Answer {
+	v.t.Helper()
+	for _, field := range hiddenInput.FindAllStringSubmatch(shown.Body, -1) {
+		pairs = append(pairs, html.UnescapeString(field[1]), html.UnescapeString(field[2]))
+	}
+	return v.Do(v.at.Form(path, pairs...))
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"testing"
@@ -260,6 +261,25 @@ func (b *Tab) Scripts(on bool) {
 		_, err := chromedp.Call(ctx, emulation.SetScriptExecutionDisabled, emulation.SetScriptExecutionDisabledParams{Value: !on})
 		return err
 	}))
+}
+
+// Look takes pictures of the page on both widths, light and dark, into the folder that the environment names in
+// GATEHOUSE_SCREENSHOTS, for somebody to look at. Without that it does nothing.
+func (b *Tab) Look(name string) {
+	b.t.Helper()
+	folder := os.Getenv("GATEHOUSE_SCREENSHOTS")
+	if folder == "" {
+		return
+	}
+	for _, width := range []int{Phone, Desktop} {
+		for scheme, dark := range map[string]bool{"light": false, "dark": true} {
+			b.Width(width)
+			b.Dark(dark)
+			b.Screenshot(filepath.Join(folder, name+"-"+strconv.Itoa(width)+"-"+scheme+".png"))
+		}
+	}
+	b.Width(Desktop)
+	b.Dark(false)
 }
 
 // Screenshot writes a picture of the whole page into a PNG file.

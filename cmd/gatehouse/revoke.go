@@ -10,8 +10,8 @@ func (p *program) revokeCommand() *cobra.Command {
 	var tokenFile string
 	cmd := &cobra.Command{
 		Use:   "revoke --KIND ID",
-		Short: "End tokens: one, or all of a client, person, organization or grant",
-		Long: `End tokens that were issued until now: one, or all of a client, a person, an organization or a grant. It
+		Short: "End tokens: one, or all of a client, person, organization, grant or session",
+		Long: `End tokens that were issued until now: one, or all of a client, a person, an organization, a grant or a session. It
 returns when that will survive a crash. A token is named by a file or standard input, since arguments can be read by others.`,
 		Example: `  gatehouse revoke --token-file leaked.token
   gatehouse revoke --client release
@@ -26,6 +26,7 @@ returns when that will survive a crash. A token is named by a file or standard i
 		{kind: "user", help: "a person, by name or id"},
 		{kind: "organization", help: "an organization, by name or id"},
 		{kind: "grant", help: "a grant, by its id: what stands before the dot in a jti"},
+		{kind: "session", help: "a browser in which somebody is signed in, by the sid of its tokens"},
 		{kind: "jti", help: "a token, by its jti"},
 	}
 	for i := range targets {
@@ -46,7 +47,7 @@ returns when that will survive a crash. A token is named by a file or standard i
 			wanted = append(wanted, apiv1.NewRevocation{Token: token.Reveal()})
 		}
 		if len(wanted) != 1 {
-			return usagef("say what to end with one of --token-file, --client, --user, --organization, --grant and --jti")
+			return usagef("say what to end with one of --token-file, --client, --user, --organization, --grant, --session and --jti")
 		}
 		api, err := p.dial(cmd.Context(), r)
 		if err != nil {

@@ -63,7 +63,7 @@ Exit codes: 0 done, 1 refused, 2 wrong usage, 3 not signed in, 4 unreachable.`,
 		p.organizationCommand(), p.nodeCommand(), p.memberCommand(), p.invitationCommand(), p.assignmentCommand(), p.groupCommand(), p.roleCommand(),
 		p.userCommand(), p.clientCommand(), p.audienceCommand(), p.connectorCommand(),
 		p.modelCommand(), p.accessCommand(),
-		p.keyCommand(), p.revokeCommand(), p.activityCommand(), p.auditCommand(), p.tokenCommand(), p.whoamiCommand(), p.versionCommand(),
+		p.sessionCommand(), p.grantCommand(), p.keyCommand(), p.revokeCommand(), p.activityCommand(), p.auditCommand(), p.tokenCommand(), p.whoamiCommand(), p.versionCommand(),
 	)
 	root.SetHelpCommand(helpCommand(root))
 	root.InitDefaultCompletionCmd() // cobra's own, which takes any word for a shell

@@ -21,6 +21,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/adminapi"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/audit"
+	"github.com/gatehouse-id/gatehouse/internal/authn"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/kv"
@@ -89,17 +90,18 @@ func start(t testing.TB) *broker {
 		Revision: func() uint64 { return uint64(b.store.Revision()) }, IssuedAfter: b.store.IssuedAfter, Now: time.Now,
 	}
 	revoker := &token.Revoker{Inspector: b.inspector, Marks: b.store, MaxLifetime: iam.MaxTokenLifetime, ClockSkew: time.Minute, Now: time.Now}
+	endings := &authn.Endings{Store: b.store, Mark: revoker.All, Noticed: func() {}, Idle: 24 * time.Hour, Now: time.Now}
 	auditKey, err := b.hasher.Derive(audit.KeyLabel)
 	check(t, err)
 	sealer, err := keys.NewSealer(keys.NewSecret())
 	check(t, err)
 	b.directory = &directory.Service{
 		Store: b.store, Secrets: b.hasher, Audit: auditKey, Models: models, Algorithms: []keys.Alg{keys.ES256, keys.RS256}, Issuer: issuer, Now: b.now,
-		Revoke: revoker.All, Sealer: sealer,
+		Revoke: endings.Everything, Sealer: sealer,
 	}
 	b.refusals = &adminapi.Refusals{Directory: b.directory, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	server := &adminapi.Server{
-		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker,
+		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker, Endings: endings,
 		Keys: &ringKeys{all: all, revoke: revoker.All}, Limit: web.NewLimiterOf("admin", 8, 256, time.Minute), Sealer: sealer,
 		Refusals: b.refusals,
 	}

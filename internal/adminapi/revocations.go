@@ -52,5 +52,5 @@ func (a *api) revoke(ctx context.Context, by directory.By, r apiv1.NewRevocation
 	if err := a.Directory.NoteRevocation(ctx, by, ref); err != nil {
 		return apiv1.Revoked{}, err
 	}
-	return apiv1.Revoked{Kind: string(ref.Kind), ID: ref.ID}, a.Revoker.All(ctx, ref)
+	return apiv1.Revoked{Kind: string(ref.Kind), ID: ref.ID}, a.Endings.Everything(ctx, ref)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/gorilla/mux"
 
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
+	"github.com/gatehouse-id/gatehouse/internal/authn"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -28,6 +29,7 @@ type Server struct {
 	Store     *store.Store
 	Inspector *token.Inspector
 	Revoker   *token.Revoker
+	Endings   *authn.Endings
 	Keys      Keys
 	Limit     *web.Limiter
 	// Sealer seals the answers that are kept for requests with an idempotency key.
@@ -70,6 +72,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 	a.connectors()
 	a.users()
 	a.logins()
+	a.sessions()
 	a.nodes()
 	a.access()
 	a.groups()

@@ -87,7 +87,7 @@ func absent(there belonging) belonging {
 
 // always are the path variables that name a part of something, or what the model or the installation has.
 var always = belonging{
-	"number": "0", "item": "1", "operation": "create_project", "setting": "no_such", "kid": "no_such", "audience": "no_such", "model": "flowx", "login": "no_such",
+	"number": "0", "item": "1", "operation": "create_project", "setting": "no_such", "kid": "no_such", "audience": "no_such", "model": "flowx", "login": "no_such", "session": "no_such", "grant": "no_such",
 }
 
 // A trespass is one request of the sweep, and what of it is taken from the other organization.

@@ -27,6 +27,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/directory"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/kv"
+	"github.com/gatehouse-id/gatehouse/internal/outbound"
 	"github.com/gatehouse-id/gatehouse/internal/page"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
 	"github.com/gatehouse-id/gatehouse/internal/store"
@@ -54,6 +55,7 @@ type App struct {
 	activity   *activity.Recorder
 	directory  *directory.Service
 	refusals   *adminapi.Refusals
+	notifier   *authserver.Notifier
 	draining   chan struct{} // closed when it is about to end
 	policy     *token.Policy
 	tokens     *token.Issuer
@@ -143,8 +145,15 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	server.Revoker = &token.Revoker{
 		Inspector: server.Inspector, Marks: a.store,
-		MaxLifetime: iam.MaxTokenLifetime, MaxGrant: c.Grants.RefreshLifetime, ClockSkew: c.Keys.ClockSkew, Now: time.Now,
+		MaxLifetime: iam.MaxTokenLifetime, MaxGrant: max(c.Grants.RefreshLifetime, c.Sessions.Lifetime), ClockSkew: c.Keys.ClockSkew, Now: time.Now,
 	}
+	a.notifier = authserver.NewNotifier(authserver.Notifier{
+		Store: a.store, Tokens: server.Tokens, HTTP: outbound.New(a.guard()), Now: time.Now, Log: o.Log,
+	})
+	server.Endings = &authn.Endings{
+		Store: a.store, Mark: server.Revoker.All, Noticed: a.notifier.Wake, Idle: c.Sessions.Idle, Now: time.Now,
+	}
+	server.People.Endings = server.Endings
 
 	// Changes, and the API to make them.
 	auditKey, err := hasher.Derive(audit.KeyLabel)
@@ -153,14 +162,14 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.directory = &directory.Service{
 		Store: a.store, Secrets: hasher, Audit: auditKey, Models: models, Algorithms: algorithms(c), Issuer: c.Issuer, Sealer: sealer,
-		Revoke: server.Revoker.All, Now: time.Now, OwnerRequest: c.Admin.OwnerRequest == "required",
+		Revoke: server.Endings.Everything, Now: time.Now, OwnerRequest: c.Admin.OwnerRequest == "required",
 		LastUsed: a.store.SecretsUsed, SubjectUsed: a.store.SubjectUsed, Denied: denied(a.store),
 	}
 	a.keyring.settle = a.directory.Settle
 	a.refusals = &adminapi.Refusals{Directory: a.directory, Now: time.Now, Log: o.Log}
 	admin := &adminapi.Server{
 		Refusals: a.refusals, Draining: a.draining,
-		Issuer: c.Issuer, Directory: a.directory, Store: a.store, Inspector: server.Inspector, Revoker: server.Revoker, Keys: a.keyring,
+		Issuer: c.Issuer, Directory: a.directory, Store: a.store, Inspector: server.Inspector, Revoker: server.Revoker, Endings: server.Endings, Keys: a.keyring,
 		Limit: limiter("admin", c), Sealer: sealer,
 	}
 
@@ -338,6 +347,7 @@ func (a *App) Run(ctx context.Context) error {
 	a.running.Go(func() { a.keyring.run(a.background) })
 	a.running.Go(func() { a.sweep(a.background) })
 	a.running.Go(func() { a.activity.Run(a.background) })
+	a.running.Go(func() { a.notifier.Run(a.background) })
 	a.log.InfoContext(ctx, "serving", "issuer", c.Issuer, "listen", a.Addr().String(), "operations", a.OperationsAddr().String())
 	if a.welcome != "" {
 		fmt.Fprint(a.options.Out, a.welcome)
@@ -437,6 +447,12 @@ func algorithms(c *config.Config) []keys.Alg {
 		out[i] = keys.Alg(a)
 	}
 	return out
+}
+
+// guard says what may be called of what clients and connectors name.
+func (a *App) guard() *outbound.Guard {
+	c := a.options.Config
+	return &outbound.Guard{Allow: c.Outbound.AllowPrivate, Loopback: c.Dev}
 }
 
 // limiter returns the limiter of a class of work.

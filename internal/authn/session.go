@@ -19,7 +19,6 @@ type SessionStore interface {
 	Session(ctx context.Context, id string) (*iam.Session, error)
 	CreateSession(ctx context.Context, s *iam.Session) error
 	ChangeSession(ctx context.Context, id string, fn func(*iam.Session) (write bool, err error)) error
-	DeleteSession(ctx context.Context, u iam.UserID, id string) error
 	User(ctx context.Context, id iam.UserID) (*iam.User, error)
 	Revoked(ctx context.Context, iat time.Time, refs ...iam.RevocationRef) (bool, error)
 	IssuedAfter(now time.Time, refs ...iam.RevocationRef) time.Time
@@ -30,6 +29,7 @@ type SessionStore interface {
 type Sessions struct {
 	Store   SessionStore
 	Cookies *web.Cookies
+	Endings *Endings
 	// Idle is how long a session lasts without being used, Lifetime how long in all.
 	Idle, Lifetime time.Duration
 	Now            func() time.Time
@@ -140,7 +140,7 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request, a Authenticati
 		return nil, err
 	}
 	if before != nil {
-		if err := s.Store.DeleteSession(ctx, before.User.ID, before.Session.ID); err != nil {
+		if err := s.Endings.SignOut(ctx, before.Session); err != nil {
 			return nil, err
 		}
 	}

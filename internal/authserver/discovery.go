@@ -30,6 +30,9 @@ type metadata struct {
 	AuthorizationDetailTypes   []string `json:"authorization_details_types_supported,omitempty"` // RFC 9396 §10
 	SubjectTypes               []string `json:"subject_types_supported,omitempty"`
 	IDTokenSigningAlgs         []string `json:"id_token_signing_alg_values_supported,omitempty"`
+	EndSessionEndpoint         string   `json:"end_session_endpoint,omitempty"`                 // RP-Initiated Logout §2.1
+	BackchannelLogout          bool     `json:"backchannel_logout_supported,omitempty"`         // Back-Channel Logout §2.1
+	BackchannelLogoutSession   bool     `json:"backchannel_logout_session_supported,omitempty"` // a logout token names the session
 	RequestParameterSupported  bool     `json:"request_parameter_supported"`
 	RequestURIParameterSupport bool     `json:"request_uri_parameter_supported"`
 }
@@ -67,6 +70,7 @@ func (s *Server) metadata(routes []web.Route) ([]web.Route, error) {
 	}
 	openid := m
 	openid.SubjectTypes = []string{"public"}
+	openid.EndSessionEndpoint, openid.BackchannelLogout, openid.BackchannelLogoutSession = s.Issuer+PathLogout, true, true
 	for _, a := range s.Algorithms {
 		openid.IDTokenSigningAlgs = append(openid.IDTokenSigningAlgs, string(a))
 	}

@@ -29,6 +29,7 @@ type Server struct {
 	Grants     GrantStore
 	People     *authn.Sessions
 	Tickets    *authn.Tickets
+	Endings    *authn.Endings
 	Lives      Lives
 	Algorithms []keys.Alg    // that the key ring signs with
 	JWKSMaxAge time.Duration // how long verifiers may keep the JWK set; rotation respects it
@@ -115,6 +116,11 @@ func (s *Server) Routes() ([]web.Route, error) {
 		{Methods: []string{http.MethodGet}, Path: PathActivate, Handler: s.showActivate, Errors: page.WriteError},
 		{Methods: []string{http.MethodPost}, Path: PathActivate, Handler: s.activate, Errors: page.WriteError, Form: &web.FormOptions{}},
 	}
+	pageForm := &web.FormOptions{}
+	routes = append(routes,
+		web.Route{Methods: []string{http.MethodGet}, Path: PathLogout, Handler: s.logout, Errors: page.WriteError, Limit: s.TokenLimit},
+		web.Route{Methods: []string{http.MethodPost}, Path: PathLogout, Handler: s.logout, Errors: page.WriteError, Form: pageForm, Limit: s.TokenLimit},
+	)
 	documents, err := s.metadata(routes)
 	if err != nil {
 		return nil, err

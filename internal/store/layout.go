@@ -45,6 +45,9 @@ func userCodeUnit(hash string) kv.Unit { return kv.Unit("uc:" + hash) }
 // tallyUnit holds how often something was done of late, by one key: an address, a client, a person.
 func tallyUnit(kind, hash string) kv.Unit { return kv.Unit("t:" + kind + ":" + hash) }
 
+// noticeUnit holds whom to tell of ended sessions: together, so that whoever looks for what is due reads one list.
+const noticeUnit kv.Unit = "bl"
+
 // hashID makes an id of what may be anything and is not to be kept.
 func hashID(s string) string {
 	sum := sha256.Sum256([]byte(s))
@@ -61,6 +64,8 @@ var (
 	onces        = collection[none]{Coll: &kv.Coll{Name: "once", Ephemeral: true}, version: 1}                              // hash
 	userCodes    = collection[ref]{Coll: &kv.Coll{Name: "usercode", Ephemeral: true}, version: 1}                           // keyed hash
 	tallies      = collection[tally]{Coll: &kv.Coll{Name: "tally", Ephemeral: true}, version: 1}                            // hash
+	// hash of session and client
+	logoutNotices = collection[iam.LogoutNotice]{Coll: &kv.Coll{Name: "notice", Indexed: true, Ephemeral: true}, version: 1}
 )
 
 // The collections of the directory. An id built from several parts joins them with '/', which none but the last contains.

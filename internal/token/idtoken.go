@@ -25,10 +25,7 @@ type IDToken struct {
 // IDToken signs an ID token (OIDC Core §2) for what was authorized on behalf of a person: by the client's algorithm, RS256 if it names
 // none. Profile claims are not in it, they come from UserInfo; the organization that was chosen is.
 func (i *Issuer) IDToken(a *Authorization, t IDToken) (string, error) {
-	alg := keys.RS256
-	if w := a.Client.Web; w != nil && w.IDTokenSigningAlg != "" {
-		alg = keys.Alg(w.IDTokenSigningAlg)
-	}
+	alg := idTokenAlg(a.Client)
 	c := make(map[string]any, len(t.Claims)+16)
 	maps.Copy(c, t.Claims)
 	c["iss"], c["sub"], c["aud"] = i.Issuer, a.Subject, a.Client.ID

@@ -86,7 +86,7 @@ func (r *Revoker) All(ctx context.Context, ref iam.RevocationRef) error {
 	switch ref.Kind {
 	case iam.RevokedToken, iam.RevokedGrant, iam.RevokedKey:
 		return r.Marks.Revoke(ctx, iam.Revocation{RevocationRef: ref, ExpiresAt: expires})
-	case iam.RevokedClient, iam.RevokedUser, iam.RevokedSession:
+	case iam.RevokedClient, iam.RevokedUser: // a session's grants are ended one by one: there is a mark for each time somebody signs out
 		expires = r.Now().Add(max(r.MaxLifetime, r.MaxGrant) + 2*r.ClockSkew)
 	}
 	return r.Marks.RevokeIssued(ctx, ref, expires)

@@ -27,6 +27,8 @@ var pages = []struct {
 	{&page.DeviceCode{}, "Code on the device"},
 	{&page.Device{}, "Compare the code"},
 	{&page.DeviceDone{}, "You may close this window"},
+	{&page.Logout{}, "Sign out"},
+	{&page.SignedOut{}, "signed out"},
 }
 
 // hostile is what somebody may call himself, his application or his organization.

@@ -208,12 +208,7 @@ func TestDeviceIsDeniedOrExpires(t *testing.T) {
 
 	short := startDevices(t, apptest.Config(func(c *config.Config) { c.Grants.DeviceLifetime = 300 * time.Millisecond }))
 	d = begin(t, short, "cli")
-	deadline := time.Now().Add(20 * time.Second)
-	for d.poll(short).JSON(t)["error"] != "expired_token" {
-		if time.Now().After(deadline) {
-			t.Fatalf("got %s long after the code has expired", d.poll(short))
-		}
-	}
+	until(t, "expired_token", func() bool { return d.poll(short).JSON(t)["error"] == "expired_token" })
 	if a := short.SignedIn("ann").Get("/activate?user_code=" + d.user); a.Status != http.StatusBadRequest || strings.Contains(a.Body, "device-approve") {
 		t.Errorf("page of an expired code: got %s", a)
 	}
@@ -297,6 +292,43 @@ func TestDeviceTokenSpeaksForThePerson(t *testing.T) {
 	}
 	if refresh, _ := m["refresh_token"].(string); !strings.HasPrefix(refresh, "gate_rt_") {
 		t.Errorf("refresh token: got %q", refresh)
+	}
+}
+
+// While the store is away nobody is told that a code is wrong or a device refused, and the same page and the same device go on after.
+func TestDeviceLoginOutlivesAnOutage(t *testing.T) {
+	t.Parallel()
+	redis := redistest.Start(t)
+	b := startDevices(t, apptest.Set("store", redis.URL()))
+	d, v := begin(t, b, "cli"), b.SignedIn("ann")
+	shown := v.Get("/activate?user_code=" + d.user)
+	redis.Pause()
+	var all sync.WaitGroup // while the client is still known
+	all.Go(func() { wantError(t, d.poll(b), http.StatusServiceUnavailable, "temporarily_unavailable") })
+	all.Go(func() {
+		wantError(t, b.Post("/oauth/device/code", "client_id", "cli"), http.StatusServiceUnavailable, "temporarily_unavailable")
+	})
+	all.Go(func() {
+		a := v.Submit(shown, "/activate", "decision", "approve")
+		if a.Status != http.StatusServiceUnavailable || !strings.Contains(a.Body, "Try again") || a.Header.Get("Retry-After") == "" {
+			t.Errorf("page: got %s", a)
+		}
+	})
+	all.Wait()
+	redis.Resume()
+	until(t, "approve after the outage", func() bool {
+		return v.Submit(shown, "/activate", "decision", "approve").Status == http.StatusOK
+	})
+	until(t, "token after the outage", func() bool { return d.poll(b).Status == http.StatusOK })
+}
+
+// until asks again and again until it is so.
+func until(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(20 * time.Second); !so(); {
+		if time.Now().After(deadline) {
+			t.Fatalf("%s: not within 20 s", what)
+		}
 	}
 }
 

@@ -96,7 +96,7 @@ var goldens = []golden{
 		Audiences: []string{"https://hub.example/api"}, Organization: "n_1", Details: "[]", Claims: "{}", Nonce: "n", JKT: "t",
 		AuthTime: at, ACR: "1", AMR: []string{"pwd"}, SessionID: "sid_1",
 		Code:    &iam.CodeGrant{RedirectURI: "https://app.example/cb", Challenge: "c", ExpiresAt: at.Add(time.Minute), SpentAt: at},
-		Device:  &iam.DeviceGrant{State: iam.DeviceSpent, ExpiresAt: at, Interval: 5 * time.Second, PolledAt: at, Network: "192.0.2.1", Agent: "cli"},
+		Device:  &iam.DeviceGrant{State: iam.DeviceSpent, ExpiresAt: at, Interval: 5 * time.Second, PolledAt: at, Hurried: true, Network: "192.0.2.1", Agent: "cli"},
 		Refresh: &iam.RefreshFamily{Generation: 3, TurnedAt: at, IdleEndsAt: at.Add(time.Hour), EndsAt: at.Add(2 * time.Hour)},
 	}),
 	newGolden(userGrants, iam.UserGrant{ID: "g_1", Client: "app", SessionID: "sid_1", Device: true, Offline: true, CreatedAt: at}),
@@ -107,6 +107,8 @@ var goldens = []golden{
 	newGolden(userSessions, ref{ID: "sid_1"}),
 	newGolden(consents, iam.Consent{Client: "app", Scopes: []string{"openid"}, At: at}),
 	newGolden(onces, none{}),
+	newGolden(userCodes, ref{ID: "AAECAwQFBgcICQoL"}),
+	newGolden(tallies, tally{Newest: 29_000_000, Counts: []int{1, 0, 3}}),
 	newGolden(installations, Installation{
 		ID: "i_k3q7x2m5v6t4p2aa", Dev: true, Seeded: true, Issuer: "https://id.example", Pepper: []byte("sealed"), CreatedAt: at,
 	}),
@@ -226,7 +228,8 @@ func TestGoldenRecordsDecode(t *testing.T) {
 	}
 	seen := byName( // those that are not in the directory
 		revocations.Coll, leases.Coll, intents.Coll, failures.Coll, uses.Coll, denials.Coll, deniedAt.Coll,
-		grants.Coll, userGrants.Coll, sessions.Coll, userSessions.Coll, consents.Coll, onces.Coll)
+		grants.Coll, userGrants.Coll, sessions.Coll, userSessions.Coll, consents.Coll, onces.Coll,
+		userCodes.Coll, tallies.Coll)
 	maps.Copy(seen, collectionNamed)
 	for _, g := range goldens {
 		if seen[g.coll.Name] == nil {

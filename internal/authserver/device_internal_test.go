@@ -1,11 +1,15 @@
 package authserver
 
 import (
+	"context"
 	"errors"
+	"net/http/httptest"
+	"strconv"
 	"testing"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/token"
 )
 
 // DEV-02: from the first poll that comes too soon, the interval is 5 seconds longer. A device that keeps to it is never told to slow
@@ -50,6 +54,37 @@ func TestUserCodesReadBack(t *testing.T) {
 	for _, typed := range []string{"", "BCDF-GHJ", "BCDF-GHJKL", "ACDF-GHJK", "BCDF-GHJ1", "BCDF_GHJK", "ΒCDF-GHJK", "\x00BCDF-GHJK", "BCDF-GHJı"} {
 		if got, ok := readUserCode(typed); ok {
 			t.Errorf("%q: got %q, want none", typed, got)
+		}
+	}
+}
+
+// fullFor is a store in which one kind of things has reached its limit.
+type fullFor struct {
+	GrantStore
+	kind  string
+	asked []string
+}
+
+func (f *fullFor) Take(_ context.Context, kind, key string, l iam.Limit, _ time.Time) (time.Duration, error) {
+	f.asked = append(f.asked, kind+" "+key+" "+strconv.Itoa(l.Most))
+	if kind == f.kind {
+		return 90*time.Second + 1, nil
+	}
+	return 0, nil
+}
+
+// DEV-13: devices are counted by network and by client, and one too many of either is told when to come back.
+func TestDevicesOfAClientAreBounded(t *testing.T) {
+	for _, kind := range []string{"device-network", "device-client", ""} {
+		store := &fullFor{kind: kind}
+		s := &Server{Grants: store, Policy: &token.Policy{Now: time.Now}, Lives: Lives{Device: 10 * time.Minute}}
+		w := httptest.NewRecorder()
+		err := s.admitDevice(w, httptest.NewRequest("POST", PathDeviceCode, nil), &iam.Client{ID: "cli"})
+		if full := iam.KindOf(err) == iam.TooMany; full != (kind != "") || full && w.Header().Get("Retry-After") != "91" {
+			t.Errorf("limit of %q: got %v and Retry-After %q after %q", kind, err, w.Header().Get("Retry-After"), store.asked)
+		}
+		if kind == "" && (len(store.asked) != 2 || store.asked[1] != "device-client cli 5000") {
+			t.Errorf("got %q, want one of the network and one of the client", store.asked)
 		}
 	}
 }

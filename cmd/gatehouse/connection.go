@@ -47,8 +47,8 @@ type remote struct {
 func addRemote(cmd *cobra.Command) *remote {
 	r := &remote{}
 	flags := cmd.PersistentFlags()
-	flags.StringVar(&r.server, "server", "", "address of the server (GATEHOUSE_SERVER; default "+defaultServer+")")
-	flags.StringVar(&r.clientID, "client-id", "", "client to sign in as (GATEHOUSE_CLIENT_ID; default "+operatorID+")")
+	flags.StringVar(&r.server, "server", "", "address of the server (GATEHOUSE_SERVER; default that of the last login, or "+defaultServer+")")
+	flags.StringVar(&r.clientID, "client-id", "", "client to act as, instead of the person who is signed in (GATEHOUSE_CLIENT_ID; default "+operatorID+")")
 	flags.StringVar(&r.secretFile, "client-secret-file", "", "file with its secret, - for standard input (GATEHOUSE_CLIENT_SECRET_FILE, or the secret itself in GATEHOUSE_CLIENT_SECRET)")
 	flags.StringVar(&r.accessFile, "access-token-file", "", "file with an access token to act with instead, - for standard input (GATEHOUSE_ACCESS_TOKEN_FILE, or the token itself in GATEHOUSE_ACCESS_TOKEN)")
 	flags.StringVar(&r.data, "data", defaultData, "folder whose "+operatorFile+" is used for a server on this machine when no secret is given")
@@ -71,16 +71,25 @@ func (p *program) connect(ctx context.Context, r *remote) (*connection, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.id = cmp.Or(r.clientID, p.getenv("GATEHOUSE_CLIENT_ID"), operatorID)
-	if c.secret, err = p.clientSecret(r, c.id, c.local); err != nil {
+	c.id = cmp.Or(r.clientID, p.getenv("GATEHOUSE_CLIENT_ID"))
+	if c.secret, err = p.clientSecret(r, c); err != nil {
 		return nil, err
 	}
+	c.id = cmp.Or(c.id, operatorID)
 	return c, c.meet(ctx)
 }
 
 // address returns a connection to a server that has not been asked anything.
 func (p *program) address(r *remote) (*connection, error) {
-	server, local, err := parseServer(cmp.Or(r.server, p.getenv("GATEHOUSE_SERVER"), defaultServer))
+	named := cmp.Or(r.server, p.getenv("GATEHOUSE_SERVER"))
+	if named == "" {
+		k, err := p.keep().read()
+		if err != nil {
+			return nil, err
+		}
+		named = cmp.Or(k.Current, defaultServer)
+	}
+	server, local, err := parseServer(named)
 	if err != nil {
 		return nil, usage(err)
 	}
@@ -130,7 +139,7 @@ func parseServer(address string) (server string, local bool, err error) {
 
 // clientSecret returns the secret of the client: from the flag, the environment, or for the operator of a server on this machine
 // from the data folder.
-func (p *program) clientSecret(r *remote, id string, local bool) (secret.Secret, error) {
+func (p *program) clientSecret(r *remote, c *connection) (secret.Secret, error) {
 	if file := cmp.Or(r.secretFile, p.getenv("GATEHOUSE_CLIENT_SECRET_FILE")); file != "" {
 		value, err := p.readSecret(file, secret.MaxLength)
 		if err != nil {
@@ -142,10 +151,13 @@ func (p *program) clientSecret(r *remote, id string, local bool) (secret.Secret,
 		return secret.Secret(value), nil
 	}
 	file := filepath.Join(r.data, operatorFile)
-	if _, err := os.Stat(file); err == nil && local && id == operatorID {
+	if _, err := os.Stat(file); err == nil && c.local && (c.id == "" || c.id == operatorID) {
 		return p.readSecret(file, secret.MaxLength)
 	}
-	return "", &fault{exit: exitNotSignedIn, err: fmt.Errorf("not signed in: there is no secret for client %q", id)}
+	if c.id == "" {
+		return "", notSignedIn(c.server)
+	}
+	return "", &fault{exit: exitNotSignedIn, err: fmt.Errorf("not signed in: there is no secret for client %q", c.id)}
 }
 
 // accessToken returns the token that the command line was told to act with, "" for none. A client that is named by a flag comes
@@ -216,13 +228,21 @@ type tokenRequest struct {
 	scopes       []string
 }
 
-// dial returns the admin API of the server, for the holder of the access token that was given, or for the client.
+// dial returns the admin API of the server, for the holder of the access token that was given, for the client that was named, for the
+// person who is signed in, or for the operator of a server on this machine.
 func (p *program) dial(ctx context.Context, r *remote) (*apiv1.Client, error) {
 	access, err := p.accessToken(r)
 	if err != nil {
 		return nil, err
 	}
 	if access == "" {
+		x, err := p.signedIn(r)
+		if err != nil {
+			return nil, err
+		}
+		if x != nil {
+			return x.api(), x.meet(ctx)
+		}
 		c, err := p.connect(ctx, r)
 		if err != nil {
 			return nil, err
@@ -242,8 +262,12 @@ func (c *connection) api(token func(context.Context) (string, error)) *apiv1.Cli
 }
 
 // token gets an access token (RFC 6749 §4.4).
-func (c *connection) token(ctx context.Context, t tokenRequest) (string, error) {
-	return c.take(c.tokens(ctx, t))
+func (c *connection) token(ctx context.Context, r tokenRequest) (issued, error) {
+	t, err := c.tokens(ctx, r).Token()
+	if err != nil {
+		return issued{}, c.tokenFault(err)
+	}
+	return issued{AccessToken: t.AccessToken, ExpiresAt: t.Expiry}, nil
 }
 
 // tokens remembers a token in memory, and gets another when it ends.
@@ -251,7 +275,7 @@ func (c *connection) tokens(ctx context.Context, t tokenRequest) oauth2.TokenSou
 	config := clientcredentials.Config{
 		ClientID:       c.id,
 		ClientSecret:   c.secret.Reveal(),
-		TokenURL:       c.server + "/oauth/token",
+		TokenURL:       c.server + pathToken,
 		Scopes:         t.scopes,
 		AuthStyle:      oauth2.AuthStyleInHeader,
 		EndpointParams: url.Values{},

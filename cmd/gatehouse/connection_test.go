@@ -78,7 +78,7 @@ func runIn(t *testing.T, answers map[string]answer, environ []string, args ...st
 	t.Helper()
 	var out, errs bytes.Buffer
 	f := &far{answers: answers}
-	p := &program{in: strings.NewReader(""), out: &out, err: &errs, environ: environ, transport: f}
+	p := &program{in: strings.NewReader(""), out: &out, err: &errs, environ: environ, transport: f, config: t.TempDir()}
 	exit := p.run(context.Background(), args)
 	if text := out.String() + errs.String(); strings.Contains(text, testSecret) {
 		t.Errorf("gatehouse %s shows the secret:\n%s", strings.Join(args, " "), text)
@@ -128,7 +128,7 @@ func TestSecretGoesNowhereElse(t *testing.T) {
 		{name: "no issuer", answers: with(metadataURL, answer{status: 200, body: `{}`}), environ: []string{secret}, exit: exitUnreachable, says: "RFC 8414"},
 		{name: "redirected metadata", answers: with(metadataURL, answer{status: 302, header: away}), environ: []string{secret}, exit: exitUnreachable, says: "status 302"},
 		{name: "redirected token request", answers: with(tokenURL, answer{status: 307, header: away}), environ: []string{secret}, signed: []string{tokenURL}, exit: exitUnreachable, says: "answered 307"},
-		{name: "the secret of this machine's server", answers: home(), exit: exitNotSignedIn, says: "no secret for client"},
+		{name: "the secret of this machine's server", answers: home(), exit: exitNotSignedIn, says: "not signed in to https://id.example: run: gatehouse login --server https://id.example"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

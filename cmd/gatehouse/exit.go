@@ -125,7 +125,7 @@ func advice(cmd *cobra.Command, exit int, err error) string {
 	if errors.As(err, &answer) {
 		switch {
 		case answer.Status == http.StatusUnauthorized: // the token endpoint refuses clients, so this token was given
-			return "get a new access token, or give --client-id and --client-secret-file"
+			return "get a new access token, or give --client-id and --client-secret-file, or run gatehouse login"
 		case answer.RetryAfter > 0:
 			return fmt.Sprintf("try again in %v", answer.RetryAfter)
 		case answer.Status >= http.StatusInternalServerError && answer.RequestID != "":

@@ -15,7 +15,9 @@ type program struct {
 	in        io.Reader
 	out, err  io.Writer
 	environ   []string
-	transport http.RoundTripper // to servers; nil: http.DefaultTransport
+	transport http.RoundTripper       // to servers; nil: http.DefaultTransport
+	config    string                  // folder of the credentials; "": gatehouse in the user's folder of configuration
+	browse    func(link string) error // shows a page; nil: the browser of this machine does
 }
 
 // getenv returns the value of an environment variable, empty when it is not set.
@@ -60,6 +62,7 @@ Exit codes: 0 done, 1 refused, 2 wrong usage, 3 not signed in, 4 unreachable.`,
 	noun(root,
 		p.serveCommand(), p.initCommand(), p.configCommand(), p.storeCommand(),
 		p.applyCommand(), p.exportCommand(),
+		p.loginCommand(), p.logoutCommand(),
 		p.organizationCommand(), p.nodeCommand(), p.memberCommand(), p.invitationCommand(), p.assignmentCommand(), p.groupCommand(), p.roleCommand(),
 		p.userCommand(), p.clientCommand(), p.audienceCommand(), p.connectorCommand(),
 		p.modelCommand(), p.accessCommand(),

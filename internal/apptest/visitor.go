@@ -1,6 +1,7 @@
 package apptest
 
 import (
+	"context"
 	"html"
 	"net/http"
 	"net/http/cookiejar"
@@ -9,6 +10,9 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/chromedp/cdproto/network"
+	"github.com/chromedp/chromedp"
 )
 
 // A Visitor is a browser without a screen: it keeps cookies, follows no redirect by itself, and sends the forms that it was shown.
@@ -37,6 +41,17 @@ func (b *Broker) SignedIn(user string) *Visitor {
 	}
 	v.cookies.SetCookies(v.url("/"), w.Result().Cookies())
 	return v
+}
+
+// Lend gives the browser's cookies to a tab, which then is signed in as this one is.
+func (v *Visitor) Lend(tab *Tab) {
+	v.t.Helper()
+	for _, c := range v.cookies.Cookies(v.url("/")) {
+		tab.do("take a cookie", chromedp.Func(func(ctx context.Context, _ *chromedp.Target) error {
+			_, err := chromedp.Call(ctx, network.SetCookie, network.SetCookieParams{Name: c.Name, Value: c.Value, URL: v.at.URL, HTTPOnly: new(true)})
+			return err
+		}))
+	}
 }
 
 // On goes on at another replica.

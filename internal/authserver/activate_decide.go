@@ -46,17 +46,19 @@ func (s *Server) askToApprove(w http.ResponseWriter, r *http.Request, person *au
 		return err
 	}
 	show := &page.Device{
-		Head:         page.Head{Title: "Connect a device?", Person: person.User.Name, FormToken: s.People.Cookies.FormToken(w, r), Ticket: sealed},
-		Client:       client.Name,
-		Code:         ticket.Form.Get(ticketUserCode),
-		Network:      grant.Device.Network,
-		HereAsWell:   grant.Device.Network == web.Peer(ctx).String(),
-		Agent:        grant.Device.Agent,
-		Waited:       s.Policy.Now().Sub(grant.CreatedAt),
-		Scopes:       grant.Scopes,
-		Audiences:    grant.Audiences,
-		Problem:      problem,
-		Organization: "",
+		Head:       page.Head{Title: "Connect a device?", Person: person.User.Name, FormToken: s.People.Cookies.FormToken(w, r), Ticket: sealed},
+		Client:     client.Name,
+		Code:       ticket.Form.Get(ticketUserCode),
+		Network:    grant.Device.Network,
+		HereAsWell: grant.Device.Network == web.Peer(ctx).String(),
+		Agent:      grant.Device.Agent,
+		Waited:     s.Policy.Now().Sub(grant.CreatedAt),
+		Scopes:     grant.Scopes,
+		Audiences:  grant.Audiences,
+		Problem:    problem,
+	}
+	if len(show.Audiences) == 0 && len(client.Audiences) > 0 {
+		show.Audiences = client.Audiences[:1] // as the policy has it for whoever names none
 	}
 	if show.Organizations, err = s.choices(ctx, client, grant, person.User); err != nil {
 		return err

@@ -383,7 +383,7 @@ func TestDeviceLinkOnlyShows(t *testing.T) {
 	d := &device{t, "cli", m["device_code"].(string), m["user_code"].(string)}
 	shown := b.SignedIn("ann").Get("/activate?user_code=" + d.user)
 	for _, want := range []string{
-		d.user, "flox-cli", "Gamma Ltd", "Know who you are", "Stay signed in", "catalog:read", "127.0.0.1", "flox/1.2 &lt;b&gt;", "just now",
+		d.user, "flox-cli", "Gamma Ltd", "Know who you are", "Stay signed in", "catalog:read", hub, "127.0.0.1", "flox/1.2 &lt;b&gt;", "just now",
 		`id="device-approve"`, `id="device-deny"`, "Compare the code",
 	} {
 		if !strings.Contains(shown.Body, want) {
@@ -529,6 +529,45 @@ func TestUserCodeSpellings(t *testing.T) {
 			t.Errorf("%q: got %s", typed, a)
 		}
 	}
+}
+
+// A person connects a device in a browser that runs no scripts: reads the code, compares it, chooses where the program is to work.
+func TestDevicePagesInABrowser(t *testing.T) {
+	t.Parallel()
+	b := startDevices(t)
+	tab := apptest.Browser(t)
+	tab.Scripts(false)
+	b.SignedIn("both").Lend(tab)
+	d := begin(t, b, "picky", "scope", "openid")
+	tab.Go(b.URL + "/activate")
+	tab.Look("device-code")
+	tab.Fill("user_code", "bbbb bbbb")
+	tab.Click("device-continue")
+	if got := tab.Text(); tab.Status() != http.StatusBadRequest || !strings.Contains(got, "no device with this code") {
+		t.Errorf("wrong code: got %d %s", tab.Status(), got)
+	}
+	tab.Look("device-code-wrong")
+	tab.Fill("user_code", strings.ToLower(d.user))
+	tab.Click("device-continue")
+	if got := tab.Text(); !strings.Contains(got, d.user) {
+		t.Errorf("page that asks: got %s", got)
+	}
+	tab.Look("device")
+	tab.Choose("organization", tab.Value("organization"))
+	tab.Click("device-approve")
+	if got := tab.Text(); !strings.Contains(got, "You may close this window") {
+		t.Errorf("page at the end: got %s", got)
+	}
+	tab.Look("device-done")
+	if a := d.poll(b); a.Status != http.StatusOK {
+		t.Errorf("device: got %s", a)
+	}
+	d = begin(t, b, "cli", "scope", "openid offline_access catalog:read", "organization", "gamma")
+	tab.Go(b.URL + "/activate?user_code=" + d.user)
+	tab.Look("device-link")
+	tab.Click("device-deny")
+	tab.Look("device-denied")
+	wantError(t, d.poll(b), http.StatusBadRequest, "access_denied")
 }
 
 // A third party's client signs a person in on a device.

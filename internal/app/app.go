@@ -107,6 +107,8 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		DetailTypes:  detailTypes(),
 		TokenLimit:   limiter("token", c),
 		InspectLimit: limiter("inspect", c),
+
+		AuthorizeLimit: limiter("authorize", c),
 	}
 	a.keyring = &keyring{
 		store: a.store, sealer: sealer, policy: policyOf(c), algs: algorithms(c),
@@ -139,6 +141,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	a.sessions = people.sessions
 	server.Handles, server.Grants, server.People, server.Tickets = people.handles, a.store, people.sessions, people.tickets
+	server.Pushed = a.store
 	server.Lives = authserver.Lives{
 		Code: c.Grants.CodeLifetime, Device: c.Grants.DeviceLifetime, RefreshIdle: c.Grants.RefreshIdle, RefreshWhole: c.Grants.RefreshLifetime,
 		RefreshGrace: c.Grants.RefreshGrace, IDToken: time.Hour,
@@ -179,7 +182,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 
 	// What is served.
 	metrics := web.NewMetrics()
-	for _, l := range []*web.Limiter{server.TokenLimit, server.InspectLimit, admin.Limit, decisions.Limit} {
+	for _, l := range []*web.Limiter{server.TokenLimit, server.InspectLimit, server.AuthorizeLimit, admin.Limit, decisions.Limit} {
 		metrics.AddLimiter(l)
 	}
 	oauth, err := server.Routes()

@@ -22,12 +22,9 @@ func (a *App) Issue(ctx context.Context, client iam.ClientID, user string, r tok
 		return "", iam.Errorf(iam.NotFound, "there is no client %q", client)
 	}
 	if user != "" {
-		u, err := a.store.UserNamed(ctx, user)
+		u, err := a.user(ctx, user)
 		if err != nil {
 			return "", err
-		}
-		if u == nil {
-			return "", iam.Errorf(iam.NotFound, "there is no user %q", user)
 		}
 		r.Person = &token.Person{User: u, AuthTime: time.Now()}
 	}
@@ -39,16 +36,21 @@ func (a *App) Issue(ctx context.Context, client iam.ClientID, user string, r tok
 	return issued.Value, err
 }
 
-// SignIn begins a session of a person in the browser that sent the request, for a program in this process that has authenticated the
-// person itself.
-func (a *App) SignIn(w http.ResponseWriter, r *http.Request, user string) error {
-	u, err := a.store.UserNamed(r.Context(), user)
-	if err != nil {
+// SignIn begins a session in the browser that sent a request, for whomever the caller has authenticated. user is a person's name; how
+// says by which means he has proved to be that person.
+func (a *App) SignIn(w http.ResponseWriter, r *http.Request, user string, how authn.Authentication) error {
+	var err error
+	if how.User, err = a.user(r.Context(), user); err != nil {
 		return err
 	}
-	if u == nil {
-		return iam.Errorf(iam.NotFound, "there is no user %q", user)
-	}
-	_, err = a.sessions.SignIn(w, r, authn.Authentication{User: u, ACR: "1", AMR: []string{"pwd"}})
+	_, err = a.sessions.SignIn(w, r, how)
 	return err
+}
+
+func (a *App) user(ctx context.Context, name string) (*iam.User, error) {
+	u, err := a.store.UserNamed(ctx, name)
+	if err == nil && u == nil {
+		err = iam.Errorf(iam.NotFound, "there is no user %q", name)
+	}
+	return u, err
 }

@@ -13,6 +13,8 @@ import (
 
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
+
+	"github.com/gatehouse-id/gatehouse/internal/authn"
 )
 
 // A Visitor is a browser without a screen: it keeps cookies, follows no redirect by itself, and sends the forms that it was shown.
@@ -35,12 +37,23 @@ func (b *Broker) Visitor() *Visitor {
 func (b *Broker) SignedIn(user string) *Visitor {
 	b.T.Helper()
 	v := b.Visitor()
+	v.SignIn(user, "1")
+	return v
+}
+
+// SignIn has a user sign in with so many factors ("1", "2"), by whatever means. A browser in which the user is signed in goes on with
+// its session.
+func (v *Visitor) SignIn(user, acr string) {
+	v.t.Helper()
+	r := httptest.NewRequest(http.MethodGet, v.at.URL+"/", nil)
+	for _, c := range v.cookies.Cookies(v.url("/")) {
+		r.AddCookie(c)
+	}
 	w := httptest.NewRecorder()
-	if err := b.app.SignIn(w, httptest.NewRequest(http.MethodGet, b.URL+"/", nil), user); err != nil {
-		b.T.Fatalf("sign in %s: %v", user, err)
+	if err := v.at.app.SignIn(w, r, user, authn.Authentication{ACR: acr, AMR: []string{"pwd"}}); err != nil {
+		v.t.Fatalf("sign in %s: %v", user, err)
 	}
 	v.cookies.SetCookies(v.url("/"), w.Result().Cookies())
-	return v
 }
 
 // Lend gives the browser's cookies to a tab, which then is signed in as this one is.

@@ -111,8 +111,12 @@ func (s *Sessions) SignIn(w http.ResponseWriter, r *http.Request, a Authenticati
 	if err != nil {
 		return nil, err
 	}
-	// Right after a mark that ended this person's sessions, a new one must be younger than the mark.
-	now := s.Store.IssuedAfter(s.Now(), iam.RevocationRef{Kind: iam.RevokedUser, ID: string(a.User.ID)})
+	// Right after a mark that ended this person's sessions, a new one must be younger than the mark. Marks are exact to a second; a
+	// request that asks for a fresh sign-in has to see that this one is.
+	now := s.Now()
+	if after := s.Store.IssuedAfter(now, iam.RevocationRef{Kind: iam.RevokedUser, ID: string(a.User.ID)}); after.After(now) {
+		now = after
+	}
 	key := random()
 	if before != nil && before.User.ID == a.User.ID {
 		var session *iam.Session

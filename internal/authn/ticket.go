@@ -33,6 +33,7 @@ type Ticket struct {
 	Session      string     `json:"sid,omitempty"`
 	Organization iam.NodeID `json:"org,omitempty"` // chosen; "-" for none
 	Consented    bool       `json:"ok,omitempty"`
+	Scopes       []string   `json:"scopes,omitempty"` // that the person is asked to consent to, and consents to
 }
 
 // URL returns where a browser goes with a sealed ticket.

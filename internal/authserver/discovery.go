@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/token"
 	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
@@ -17,6 +18,8 @@ import (
 type metadata struct {
 	Issuer                     string   `json:"issuer"`
 	JWKSURI                    string   `json:"jwks_uri"`
+	AuthorizationEndpoint      string   `json:"authorization_endpoint,omitempty"`
+	PushEndpoint               string   `json:"pushed_authorization_request_endpoint,omitempty"` // RFC 9126 §5
 	TokenEndpoint              string   `json:"token_endpoint,omitempty"`
 	IntrospectionEndpoint      string   `json:"introspection_endpoint,omitempty"`
 	RevocationEndpoint         string   `json:"revocation_endpoint,omitempty"`
@@ -33,6 +36,13 @@ type metadata struct {
 	EndSessionEndpoint         string   `json:"end_session_endpoint,omitempty"`                 // RP-Initiated Logout §2.1
 	BackchannelLogout          bool     `json:"backchannel_logout_supported,omitempty"`         // Back-Channel Logout §2.1
 	BackchannelLogoutSession   bool     `json:"backchannel_logout_session_supported,omitempty"` // a logout token names the session
+	ResponseTypes              []string `json:"response_types_supported,omitempty"`
+	ResponseModes              []string `json:"response_modes_supported,omitempty"`
+	ChallengeMethods           []string `json:"code_challenge_methods_supported,omitempty"`
+	ACRValues                  []string `json:"acr_values_supported,omitempty"`
+	Prompts                    []string `json:"prompt_values_supported,omitempty"`
+	ClaimsParameterSupported   bool     `json:"claims_parameter_supported,omitempty"`
+	IssuerInResponse           bool     `json:"authorization_response_iss_parameter_supported,omitempty"` // RFC 9207 §3
 	RequestParameterSupported  bool     `json:"request_parameter_supported"`
 	RequestURIParameterSupport bool     `json:"request_uri_parameter_supported"`
 }
@@ -61,6 +71,14 @@ func (s *Server) metadata(routes []web.Route) ([]web.Route, error) {
 			m.DeviceAuthorization = url
 		case PathIntrospect:
 			m.IntrospectionEndpoint, m.IntrospectionAuthMethods = url, secrets
+		case PathAuthorize:
+			m.AuthorizationEndpoint, m.IssuerInResponse, m.ClaimsParameterSupported = url, true, true
+			m.ResponseTypes, m.ResponseModes, m.ChallengeMethods = []string{"code"}, []string{modeQuery, modeFormPost}, []string{"S256"}
+			m.ACRValues, m.Prompts = acrValues, prompts
+			m.Scopes = append(token.OpenIDScopes(), m.Scopes...)
+			m.Claims = append(m.Claims, personClaims()...)
+		case PathPush:
+			m.PushEndpoint = url
 		case PathRevoke:
 			m.RevocationEndpoint, m.RevocationAuthMethods = url, append(slices.Clone(secrets), string(iam.AuthNone))
 		}
@@ -85,4 +103,13 @@ func (s *Server) metadata(routes []web.Route) ([]web.Route, error) {
 		out = append(out, web.Route{Methods: []string{http.MethodGet}, Path: path, Handler: static.Handle, Errors: writeError, CORS: &web.CORS{Public: true}})
 	}
 	return out, nil
+}
+
+// personClaims are what can be said about a person: in ID tokens, and by scope or one by one.
+func personClaims() []string {
+	out := []string{"auth_time", "acr", "amr", "sid", "nonce", "at_hash"}
+	for _, scope := range slices.Sorted(maps.Keys(scopeClaims)) {
+		out = append(out, scopeClaims[scope]...)
+	}
+	return out
 }

@@ -61,13 +61,14 @@ func writeJSON(w http.ResponseWriter, body []byte) error {
 	return err
 }
 
-// oauthCodes are the error codes that may leave by these endpoints: those registered for them, and temporarily_unavailable, which
-// RFC 6749 §4.1.2.1 has for what HTTP calls 503.
+// oauthCodes are the error codes that may leave by these endpoints: those registered for them, those of the authorization endpoint
+// that a pushed request may meet (RFC 9126 §2.3), and temporarily_unavailable, which RFC 6749 §4.1.2.1 has for what HTTP calls 503.
 var oauthCodes = map[string]bool{
 	"invalid_request": true, "invalid_client": true, "invalid_grant": true, "unauthorized_client": true,
 	"unsupported_grant_type": true, "invalid_scope": true, "invalid_target": true, "access_denied": true,
 	"invalid_authorization_details": true, "unsupported_token_type": true, "server_error": true, "temporarily_unavailable": true,
 	"authorization_pending": true, "slow_down": true, "expired_token": true, // RFC 8628 §3.5
+	"unsupported_response_type": true, "request_not_supported": true, "unmet_authentication_requirements": true,
 }
 
 const internalFault = "something is wrong on our side; the request id tells the operator what"

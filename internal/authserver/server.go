@@ -27,6 +27,7 @@ type Server struct {
 	Revoker    *token.Revoker
 	Handles    *token.Handles
 	Grants     GrantStore
+	Pushed     PushedStore
 	People     *authn.Sessions
 	Tickets    *authn.Tickets
 	Endings    *authn.Endings
@@ -44,6 +45,7 @@ type Server struct {
 	Denied func(iam.DeniedRequest)
 	// TokenLimit sheds load on issuance; InspectLimit on introspection and revocation, so that neither starves the other.
 	TokenLimit, InspectLimit *web.Limiter
+	AuthorizeLimit           *web.Limiter // sheds load of browsers that are asked for a person
 
 	fosite *fosite.Fosite
 	grants map[iam.GrantType]fosite.TokenEndpointHandlers
@@ -121,6 +123,7 @@ func (s *Server) Routes() ([]web.Route, error) {
 		web.Route{Methods: []string{http.MethodGet}, Path: PathLogout, Handler: s.logout, Errors: page.WriteError, Limit: s.TokenLimit},
 		web.Route{Methods: []string{http.MethodPost}, Path: PathLogout, Handler: s.logout, Errors: page.WriteError, Form: pageForm, Limit: s.TokenLimit},
 	)
+	routes = append(routes, s.authorizeRoutes()...)
 	documents, err := s.metadata(routes)
 	if err != nil {
 		return nil, err

@@ -75,6 +75,23 @@ func (a *Authenticator) Authenticate(ctx context.Context, cred Credentials, sour
 	return client, nil
 }
 
+// Known returns the client of this id if it is in service, nil when there is none: for requests that a browser carries, which
+// prove nothing about the client.
+func (a *Authenticator) Known(ctx context.Context, id iam.ClientID) (*iam.Client, error) {
+	client, err := a.Directory.Client(ctx, id)
+	if err != nil || client == nil {
+		return nil, err
+	}
+	err = a.enabled(ctx, client)
+	if iam.KindOf(err) == iam.Unauthenticated {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return client, nil
+}
+
 // find returns the client that the credentials are of, nil when there is none.
 func (a *Authenticator) find(ctx context.Context, cred Credentials) (*iam.Client, error) {
 	client, err := a.Directory.Client(ctx, cred.ClientID)

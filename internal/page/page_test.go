@@ -29,6 +29,9 @@ var pages = []struct {
 	{&page.DeviceDone{}, "You may close this window"},
 	{&page.Logout{}, "Sign out"},
 	{&page.SignedOut{}, "signed out"},
+	{&page.Consent{}, "wants access"},
+	{&page.Organization{}, "You are going on to"},
+	{page.NewFormPost("https://app.example/callback", "https://app.example", nil), "continue by hand"},
 }
 
 // hostile is what somebody may call himself, his application or his organization.

@@ -48,6 +48,9 @@ func tallyUnit(kind, hash string) kv.Unit { return kv.Unit("t:" + kind + ":" + h
 // noticeUnit holds whom to tell of ended sessions: together, so that whoever looks for what is due reads one list.
 const noticeUnit kv.Unit = "bl"
 
+// pushedUnit holds one pushed authorization request.
+func pushedUnit(hash string) kv.Unit { return kv.Unit("n:par:" + hash) }
+
 // hashID makes an id of what may be anything and is not to be kept.
 func hashID(s string) string {
 	sum := sha256.Sum256([]byte(s))
@@ -67,6 +70,9 @@ var (
 	// hash of session and client
 	logoutNotices = collection[iam.LogoutNotice]{Coll: &kv.Coll{Name: "notice", Indexed: true, Ephemeral: true}, version: 1}
 )
+
+// pushedRequests are authorization requests that clients have sent ahead, by the hash of their names.
+var pushedRequests = collection[iam.PushedRequest]{Coll: &kv.Coll{Name: "pushed", Ephemeral: true}, version: 1}
 
 // The collections of the directory. An id built from several parts joins them with '/', which none but the last contains.
 var (

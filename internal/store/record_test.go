@@ -109,6 +109,9 @@ var goldens = []golden{
 	newGolden(onces, none{}),
 	newGolden(userCodes, ref{ID: "AAECAwQFBgcICQoL"}),
 	newGolden(tallies, tally{Newest: 29_000_000, Counts: []int{1, 0, 3}}),
+	newGolden(pushedRequests, iam.PushedRequest{
+		Client: "app", Form: map[string][]string{"scope": {"openid"}, "state": {"s"}}, EndsAt: at, KeptUntil: at.Add(time.Hour),
+	}),
 	newGolden(installations, Installation{
 		ID: "i_k3q7x2m5v6t4p2aa", Dev: true, Seeded: true, Issuer: "https://id.example", Pepper: []byte("sealed"), CreatedAt: at,
 	}),
@@ -229,7 +232,7 @@ func TestGoldenRecordsDecode(t *testing.T) {
 	seen := byName( // those that are not in the directory
 		revocations.Coll, leases.Coll, intents.Coll, failures.Coll, uses.Coll, denials.Coll, deniedAt.Coll,
 		grants.Coll, userGrants.Coll, sessions.Coll, userSessions.Coll, consents.Coll, onces.Coll,
-		userCodes.Coll, tallies.Coll)
+		userCodes.Coll, tallies.Coll, pushedRequests.Coll)
 	maps.Copy(seen, collectionNamed)
 	for _, g := range goldens {
 		if seen[g.coll.Name] == nil {

@@ -136,6 +136,9 @@ const (
 
 var openIDScopes = []string{ScopeOpenID, "profile", "email", "address", "phone", ScopeOfflineAccess}
 
+// OpenIDScopes returns the scopes that are about a person.
+func OpenIDScopes() []string { return slices.Clone(openIDScopes) }
+
 // AdminAudience returns the audience of the admin API, which exists without being registered.
 func AdminAudience(issuer string) string { return issuer + "/api/v1" }
 

@@ -33,10 +33,37 @@ func (f Form) Values(name string) []string { return f.values[name] }
 // Has reports whether name has a value.
 func (f Form) Has(name string) bool { return len(f.values[name]) > 0 }
 
+// NewForm returns a form of parameters that were read before. The form and its maker share them.
+func NewForm(values url.Values) Form { return Form{values} }
+
+// Only returns a copy of the parameters with these names.
+func (f Form) Only(names ...string) url.Values {
+	out := make(url.Values, len(names))
+	for _, name := range names {
+		if v := f.values[name]; len(v) > 0 {
+			out[name] = slices.Clone(v)
+		}
+	}
+	return out
+}
+
+// Repeated returns a parameter that is there more than once, none of these names, or "".
+func (f Form) Repeated(except ...string) string {
+	for name, v := range f.values {
+		if len(v) > 1 && !slices.Contains(except, name) {
+			return name
+		}
+	}
+	return ""
+}
+
+// Any, among the repeatable parameters, is all of them: the handler looks at repetitions itself.
+const Any = "*"
+
 // FormOptions say what a form may be.
 type FormOptions struct {
 	Limit      int64    // bytes of the body; DefaultFormLimit when zero
-	Repeatable []string // the parameters that may appear more than once
+	Repeatable []string // the parameters that may appear more than once; Any for all
 }
 
 // DefaultFormLimit is the most bytes that a form has, if its options do not say otherwise.
@@ -203,7 +230,7 @@ func parseForm(body string, repeatable []string) (url.Values, error) {
 		}
 		known, again := values[name]
 		switch {
-		case again && !slices.Contains(repeatable, name):
+		case again && !slices.Contains(repeatable, name) && !slices.Contains(repeatable, Any):
 			return nil, repeated(name)
 		case again:
 			values[name] = append(known, value)

@@ -589,3 +589,21 @@ func TestOneReplicaTells(t *testing.T) {
 		t.Errorf("later: got %+v, %v, want the second try", got, err)
 	}
 }
+
+// The metadata names the end session endpoint, and that clients are told of the end of a session, by its sid (RP-Initiated Logout
+// §2.1, Back-Channel Logout §2.1). Of these the metadata of OAuth alone knows nothing.
+func TestMetadataNamesTheLogout(t *testing.T) {
+	e := newExit(t)
+	b := e.tab()
+	_, body := b.read(b.client.Get(e.url + authserver.PathOpenIDConfiguration))
+	for _, want := range []string{
+		`"end_session_endpoint":"` + exitIssuer + `/oidc/logout"`, `"backchannel_logout_supported":true`, `"backchannel_logout_session_supported":true`,
+	} {
+		if !strings.Contains(body, want) {
+			t.Errorf("got %s, want %s", body, want)
+		}
+	}
+	if _, body := b.read(b.client.Get(e.url + authserver.PathOAuthMetadata)); strings.Contains(body, "logout") {
+		t.Errorf("OAuth metadata: got %s", body)
+	}
+}

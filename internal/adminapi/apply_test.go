@@ -23,7 +23,7 @@ spec: {identifier: https://hub.example/api, tokenLifetime: 10m, signingAlg: ES25
 ---
 kind: User
 metadata: {name: alice}
-spec: {email: alice@example.com, emailVerified: true, password: {value: correct horse}, claims: {name: Alice Doe, given_name: Alice}}
+spec: {email: alice@example.com, emailVerified: true, password: {value: gravel tumble oat}, claims: {name: Alice Doe, given_name: Alice}}
 ---
 kind: User
 metadata: {name: bob}
@@ -146,7 +146,7 @@ func TestPlansNameFieldsAndHideSecrets(t *testing.T) {
 	b := start(t)
 	api := b.as("operator")
 	check(t, errorOf(api.Apply(ctx, documents(t, acme), apiv1.ApplyOptions{})))
-	after := strings.NewReplacer("role: writer\n", "role: reader\n", "short-canary", "other-canary", "correct horse", "battery staple",
+	after := strings.NewReplacer("role: writer\n", "role: reader\n", "short-canary", "other-canary", "gravel tumble oat", "battery fjord lamp",
 		"Acme Inc", "ACME", "tokenLifetime: 10m", "tokenLifetime: 20m").Replace(acme)
 	plan, err := api.Apply(ctx, documents(t, after), apiv1.ApplyOptions{DryRun: true})
 	check(t, err)
@@ -227,7 +227,7 @@ spec: {clientId: release, role: writer, secrets: [{name: ci, value: canary-secre
 func TestInterruptedApplyIsFinished(t *testing.T) {
 	ctx := t.Context()
 	// The second state takes rights away: owners swap, a client loses its role, an organization goes.
-	acme := strings.NewReplacer("password: {value: correct horse}, ", "", ", {name: spare, value: short-canary}", "").Replace(acme) // slow hashes
+	acme := strings.NewReplacer("password: {value: gravel tumble oat}, ", "", ", {name: spare, value: short-canary}", "").Replace(acme) // slow hashes
 	swapped := strings.NewReplacer("{user: bob, role: writer}, {user: alice, role: owner}", "{user: alice, role: reader}, {user: bob, role: owner}",
 		"role: writer\n", "role: reader\n").Replace(acme)
 	const beta = `---

@@ -69,7 +69,7 @@ func TestEveryChangeHasItsLine(t *testing.T) {
 	rotated, err := api.RotateSecret(ctx, "bot", apiv1.SecretRotation{Value: imported, Name: "second"})
 	check(t, err)
 	check(t, api.DeleteSecret(ctx, "bot", rotated.ID))
-	check(t, errorOf(api.CreateUser(ctx, apiv1.NewUser{Name: "eve", UserSpec: apiv1.UserSpec{Email: "eve@example.org", Password: &apiv1.SecretRef{Value: "correct horse battery"}}})))
+	check(t, errorOf(api.CreateUser(ctx, apiv1.NewUser{Name: "eve", UserSpec: apiv1.UserSpec{Email: "eve@example.org", Password: &apiv1.SecretRef{Value: "gravel tumble oat"}}})))
 	check(t, errorOf(api.Assign(ctx, "acme", apiv1.Assignment{User: "eve", Role: "reader"})))
 	check(t, errorOf(api.Assign(ctx, "acme", apiv1.Assignment{User: "eve", Role: "writer"})))
 	check(t, api.Unassign(ctx, "acme", apiv1.Assignment{User: "eve"}))
@@ -105,7 +105,7 @@ func TestEveryChangeHasItsLine(t *testing.T) {
 	check(t, err)
 	c, err := b.hasher.Hash(ctx, imported)
 	check(t, err)
-	for _, secret := range []string{imported, made.Secret.Value, c, "v1$hmac", "argon2id", "correct horse", "eve@example.org"} {
+	for _, secret := range []string{imported, made.Secret.Value, c, "v1$hmac", "argon2id", "gravel tumble", "eve@example.org"} {
 		if bytes.Contains(all, []byte(secret)) {
 			t.Errorf("the log holds %q", secret)
 		}

@@ -66,6 +66,7 @@ type App struct {
 	listener   net.Listener
 	opListener net.Listener
 	welcome    string
+	signInLink string // what dev prints; "": nobody is to be signed in by one
 
 	background context.Context // of what runs beside the requests
 	stop       context.CancelFunc
@@ -176,13 +177,14 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Limit: limiter("admin", c), Sealer: sealer,
 	}
 
+	signIn := a.signIn(people, hasher)
 	decisions := &authzen.Server{
 		Issuer: c.Issuer, Directory: a.directory, Authenticate: admin.Authenticate, Limit: limiter("authzen", c),
 	}
 
 	// What is served.
 	metrics := web.NewMetrics()
-	for _, l := range []*web.Limiter{server.TokenLimit, server.InspectLimit, server.AuthorizeLimit, admin.Limit, decisions.Limit} {
+	for _, l := range []*web.Limiter{server.TokenLimit, server.InspectLimit, server.AuthorizeLimit, admin.Limit, decisions.Limit, signIn.Limit} {
 		metrics.AddLimiter(l)
 	}
 	oauth, err := server.Routes()
@@ -205,7 +207,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	router, err := web.NewRouter(web.RouterConfig{
 		Log: o.Log.Handler(), Metrics: metrics, Proxies: web.Proxies(c.TrustedProxies), HTTPS: strings.HasPrefix(c.Issuer, "https://"),
-	}, slices.Concat(oauth, api, pdp, page.Routes())...)
+	}, slices.Concat(oauth, api, pdp, page.Routes(), signIn.Routes())...)
 	if err != nil {
 		return nil, err
 	}

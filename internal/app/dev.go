@@ -22,6 +22,7 @@ var devDocuments []byte
 const (
 	devClient   = "dev-client"
 	devAudience = "https://hub.flox.dev/api"
+	devOwner    = "owner"
 )
 
 // seed applies what --dev brings and what --apply names.
@@ -30,7 +31,7 @@ func (a *App) seed(ctx context.Context) error {
 		if err := a.seedDev(ctx); err != nil {
 			return fmt.Errorf("development seed: %w", err)
 		}
-		a.welcome = welcome(a.options.Config.Issuer, a.options.DataDir)
+		a.welcome = welcome(a.options.Config.Issuer, a.options.DataDir, a.signInLink)
 	}
 	if len(a.options.Apply) == 0 {
 		return nil
@@ -96,7 +97,7 @@ func (a *App) apply(ctx context.Context, docs []apiv1.Document, r apiv1.Resolver
 }
 
 // welcome is what a developer needs to see a token within a minute.
-func welcome(issuer, data string) string {
+func welcome(issuer, data, link string) string {
 	curl := strings.Join([]string{
 		"curl -s " + issuer + "/oauth/token",
 		"-d grant_type=client_credentials",
@@ -115,5 +116,9 @@ Have an independent library verify one:
 
   %s | go run ./docs/verify/go -issuer %s -audience %s
 
-`, issuer, data, curl, curl, issuer, devAudience)
+Sign in as acme's owner (once, until the next start):
+
+  %s
+
+`, issuer, data, curl, curl, issuer, devAudience, link)
 }

@@ -43,6 +43,7 @@ type Broker struct {
 	Ops    string // URL of the operations listener
 	Data   string // the folder with its secrets
 	Log    *Log
+	Out    *Log // what it says to people
 	// Handler is what the public listener serves, for benchmarks without a network.
 	Handler http.Handler
 
@@ -109,11 +110,11 @@ func TryStart(t testing.TB, opts ...Option) (*Broker, error) {
 	for _, change := range o.change {
 		change(c)
 	}
-	b := &Broker{T: t, Data: o.data, Log: &Log{}, done: make(chan error, 1)}
+	b := &Broker{T: t, Data: o.data, Log: &Log{}, Out: &Log{}, done: make(chan error, 1)}
 	ctx, stop := context.WithCancel(context.Background())
 	b.stop = stop
 	a, err := app.New(ctx, app.Options{
-		Config: c, DataDir: o.data, Apply: o.apply, Out: io.Discard,
+		Config: c, DataDir: o.data, Apply: o.apply, Out: b.Out,
 		Log: slog.New(slog.NewJSONHandler(b.Log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 	})
 	if err != nil {

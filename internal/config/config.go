@@ -26,6 +26,7 @@ type Config struct {
 	Tokens         Tokens         `key:"tokens"`
 	Grants         Grants         `key:"grants"`
 	Sessions       Sessions       `key:"sessions"`
+	SignIn         SignIn         `key:"signIn"`
 	Admin          Admin          `key:"admin"`
 	Cache          Cache          `key:"cache"`
 	Limits         Limits         `key:"limits"`
@@ -82,6 +83,11 @@ type Grants struct {
 type Sessions struct {
 	Idle     time.Duration `key:"idle" default:"24h" min:"5m" max:"30d" doc:"How long a browser stays signed in without being used."`
 	Lifetime time.Duration `key:"lifetime" default:"14d" min:"5m" max:"90d" doc:"How long a browser stays signed in in all."`
+}
+
+// SignIn is about how people prove who they are.
+type SignIn struct {
+	Passwords bool `key:"passwords" default:"true" doc:"Whether people may sign in by a password. With false, only by a connector."`
 }
 
 // Admin is about the admin API.

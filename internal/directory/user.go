@@ -9,6 +9,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/secret"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -209,7 +210,8 @@ func (w *work) ensureUser(name string, spec *apiv1.UserSpec, e Expect) (diff, er
 				return diff{}, err
 			}
 		}
-		if u.Disabled && !old.Disabled || old.PlatformRole != "" && u.PlatformRole != old.PlatformRole {
+		// A password that somebody else may know ends whatever was opened by it.
+		if password || u.Disabled && !old.Disabled || old.PlatformRole != "" && u.PlatformRole != old.PlatformRole {
 			w.end(iam.RevocationRef{Kind: iam.RevokedUser, ID: string(u.ID)})
 		}
 		w.Safe()
@@ -249,6 +251,9 @@ func checkUser(name string, spec *apiv1.UserSpec, dry bool) error {
 	}
 	if p := spec.Password; p != nil {
 		checkSecretValue(&f, "password", *p, dry)
+		if p.Value != "" {
+			f.take("password", secret.CheckPassword(p.Value, name, spec.Email))
+		}
 	}
 	checkPlatformRole(&f, spec.PlatformRole)
 	checkClaims(&f, spec.Claims)

@@ -24,6 +24,9 @@ var pages = []struct {
 	says string
 }{
 	{&page.Error{}, "Request id"},
+	{&page.Login{}, "Sign in"},
+	{&page.Link{}, "works once"},
+	{&page.Account{}, "Where you work"},
 	{&page.DeviceCode{}, "Code on the device"},
 	{&page.Device{}, "Compare the code"},
 	{&page.DeviceDone{}, "You may close this window"},

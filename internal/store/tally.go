@@ -102,3 +102,14 @@ func (s *Store) retally(ctx context.Context, kind, key string, l iam.Limit, now 
 	}
 	return errBusy
 }
+
+// Room returns how long it takes until a limit has room for one more, 0 when it has. It counts nothing and writes nothing.
+func (s *Store) Room(ctx context.Context, kind, key string, l iam.Limit, now time.Time) (wait time.Duration, err error) {
+	err = s.retally(ctx, kind, key, l, now, func(t *tally) bool {
+		if at := t.opens(l.Most); at > t.Newest {
+			wait = time.Unix(0, at*int64(l.Window/tallyParts)).Sub(now)
+		}
+		return false
+	})
+	return wait, err
+}

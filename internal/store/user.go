@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 )
@@ -18,6 +19,20 @@ func (s *Store) UserNamed(ctx context.Context, name string) (*iam.User, error) {
 		return nil, err
 	}
 	return s.User(ctx, iam.UserID(r.ID))
+}
+
+// UserAddressed returns the user whose verified address this is, nil when it is nobody's.
+func (s *Store) UserAddressed(ctx context.Context, address string) (*iam.User, error) {
+	address = strings.ToLower(address)
+	r, err := cached(ctx, s, loginNames, join(iam.ConnectorEmail, address))
+	if err != nil || r == nil {
+		return nil, err
+	}
+	u, err := s.User(ctx, r.User)
+	if err != nil || u == nil || u.VerifiedAddress() != address {
+		return nil, err
+	}
+	return u, nil
 }
 
 // Users lists users by name.

@@ -11,8 +11,8 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 )
 
-// Cookies are the two cookies that pages set: the session's, and one that tells a browser apart before anybody is signed in, which
-// forms are bound to. Both are for this host alone, for no script, and go along with a navigation from elsewhere but with no
+// Cookies are the cookies that pages set: the session's, one that tells a browser apart before anybody is signed in, which forms are
+// bound to, and one that says who has signed in there before. All are for this host alone, for no script, and go along with a navigation from elsewhere but with no
 // form that another site sends.
 type Cookies struct {
 	Secure bool   // https: the names get the prefix __Host- (RFC 6265bis §4.1.3.2)
@@ -25,6 +25,7 @@ const FormKeyLabel = "form token"
 const (
 	sessionCookie = "gatehouse-session"
 	browserCookie = "gatehouse-browser"
+	knownCookie   = "gatehouse-known"
 )
 
 func (c *Cookies) name(base string) string {
@@ -61,6 +62,14 @@ func (c *Cookies) SetSession(w http.ResponseWriter, value string, expires time.T
 
 // ClearSession removes the session's cookie.
 func (c *Cookies) ClearSession(w http.ResponseWriter) { c.set(w, sessionCookie, "", time.Unix(1, 0)) }
+
+// Known returns what the cookie about earlier sign-ins holds, or "".
+func (c *Cookies) Known(r *http.Request) string { return c.get(r, knownCookie) }
+
+// SetKnown sets the cookie about earlier sign-ins.
+func (c *Cookies) SetKnown(w http.ResponseWriter, value string, expires time.Time) {
+	c.set(w, knownCookie, value, expires)
+}
 
 // FormToken returns the value of the field form_token of a form that this browser will be shown. It is bound to the browser, and to
 // the session that the browser is in: what is shown before signing in is worth nothing after.

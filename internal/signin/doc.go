@@ -1,0 +1,7 @@
+// Package signin answers the pages on which people sign in and look after their account: /login, /account and, in development,
+// /login/dev.
+//
+// A page reads its form, asks authn, and either shows itself again or sends the browser on: to where the ticket says, or to /account.
+// Nothing that a stranger writes chooses where a browser goes. How somebody proves who he is, and how guessing is slowed down, is
+// authn's; what pages look like is page's. It imports no store: each type of authn, and app, hands over what it needs.
+package signin

@@ -177,7 +177,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Limit: limiter("admin", c), Sealer: sealer,
 	}
 
-	signIn := a.signIn(people, hasher)
+	signIn := a.signIn(people, hasher, server.Endings)
 	decisions := &authzen.Server{
 		Issuer: c.Issuer, Directory: a.directory, Authenticate: admin.Authenticate, Limit: limiter("authzen", c),
 	}

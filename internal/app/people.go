@@ -45,7 +45,7 @@ func (a *App) people(hasher *secret.Hasher) (*people, error) {
 }
 
 // signIn answers the pages on which people sign in and look after their account.
-func (a *App) signIn(p *people, hasher *secret.Hasher) *signin.Server {
+func (a *App) signIn(p *people, hasher *secret.Hasher, endings *authn.Endings) *signin.Server {
 	c := a.options.Config
 	s := &signin.Server{
 		People: p.sessions, Browsers: p.browsers, Tickets: p.tickets, Cookies: p.cookies, Client: a.store.Client, Limit: limiter("signin", c),
@@ -55,7 +55,7 @@ func (a *App) signIn(p *people, hasher *secret.Hasher) *signin.Server {
 			Users: a.store, Hasher: hasher, Tallies: a.store, Browsers: p.browsers, Rehash: a.directory.RehashPassword, Now: time.Now,
 		}
 	}
-	s.Account = &signin.Account{Places: a.directory.Own, SetPassword: a.directory.SetPassword}
+	s.Account = &signin.Account{Places: a.directory.Own, SetPassword: a.directory.SetPassword, Endings: endings}
 	if c.Dev {
 		s.Development = signin.NewLink(func(ctx context.Context) (*iam.User, error) { return a.store.UserNamed(ctx, devOwner) })
 		a.signInLink = s.Development.URL(c.Issuer)

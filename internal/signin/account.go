@@ -22,6 +22,8 @@ type Account struct {
 	Places func(ctx context.Context, u iam.UserID) ([]directory.Place, error)
 	// SetPassword gives a user a new password, if was is still the hash of the present one, and ends all that was open.
 	SetPassword func(ctx context.Context, by directory.By, u iam.UserID, was, password string) error
+	// Endings lists and ends sessions and what was allowed.
+	Endings *authn.Endings
 }
 
 // signedIn returns who is signed in. When nobody is, it has sent the browser to sign in, and returns nil.
@@ -49,6 +51,9 @@ func (s *Server) writeAccount(w http.ResponseWriter, r *http.Request, status int
 	for _, at := range places {
 		p.Places = append(p.Places, page.AccountPlace{Path: at.Path, Name: at.Name, Roles: strings.Join(at.Roles, ", "), Group: at.Group})
 	}
+	if err := s.listAccess(r, who, &p); err != nil {
+		return err
+	}
 	p.Head = s.head(w, r, "Your account", web.Form{}, nil, who)
 	p.Wide = true
 	p.Username, p.Email, p.EmailVerified = who.User.Name, who.User.Email, who.User.EmailVerified
@@ -66,11 +71,10 @@ func (s *Server) changeAccount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f := web.FormOf(r.Context())
-	switch f.Get("do") {
-	case "password":
+	if f.Get("do") == "password" {
 		return s.changePassword(w, r, who, f)
 	}
-	return iam.Errorf(iam.Invalid, "this page has no such button")
+	return s.endAccess(w, r, who, f)
 }
 
 // changePassword asks for the present password, since an open browser is no proof of who sits there, and leaves nothing open but the

@@ -182,9 +182,14 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		Issuer: c.Issuer, Directory: a.directory, Authenticate: admin.Authenticate, Limit: limiter("authzen", c),
 	}
 
+	upstream, err := a.upstream(people, hasher, sealer)
+	if err != nil {
+		return nil, err
+	}
+
 	// What is served.
 	metrics := web.NewMetrics()
-	for _, l := range []*web.Limiter{server.TokenLimit, server.InspectLimit, server.AuthorizeLimit, admin.Limit, decisions.Limit, signIn.Limit} {
+	for _, l := range []*web.Limiter{server.TokenLimit, server.InspectLimit, server.AuthorizeLimit, admin.Limit, decisions.Limit, signIn.Limit, upstream.Limit} {
 		metrics.AddLimiter(l)
 	}
 	oauth, err := server.Routes()
@@ -207,7 +212,7 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 	}
 	router, err := web.NewRouter(web.RouterConfig{
 		Log: o.Log.Handler(), Metrics: metrics, Proxies: web.Proxies(c.TrustedProxies), HTTPS: strings.HasPrefix(c.Issuer, "https://"),
-	}, slices.Concat(oauth, api, pdp, page.Routes(), signIn.Routes())...)
+	}, slices.Concat(oauth, api, pdp, page.Routes(), signIn.Routes(), upstream.Routes())...)
 	if err != nil {
 		return nil, err
 	}

@@ -40,7 +40,7 @@ func (a *App) people(hasher *secret.Hasher) (*people, error) {
 	return &people{
 		cookies: cookies, tickets: tickets, handles: &token.Handles{Key: derived[token.HandleKeyLabel]},
 		browsers: &authn.Browsers{Cookies: cookies, Key: derived[authn.BrowserKeyLabel], Now: time.Now},
-		sessions: &authn.Sessions{Store: a.store, Cookies: cookies, Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime, Now: time.Now},
+		sessions: &authn.Sessions{Store: a.store, Cookies: cookies, Idle: c.Sessions.Idle, Lifetime: c.Sessions.Lifetime, Counts: a.counts, Now: time.Now},
 	}, nil
 }
 
@@ -49,6 +49,7 @@ func (a *App) signIn(p *people, hasher *secret.Hasher, endings *authn.Endings) *
 	c := a.options.Config
 	s := &signin.Server{
 		People: p.sessions, Browsers: p.browsers, Tickets: p.tickets, Cookies: p.cookies, Client: a.store.Client, Limit: limiter("signin", c),
+		Connectors: a.connectors,
 	}
 	if c.SignIn.Passwords {
 		s.Passwords = &authn.Passwords{

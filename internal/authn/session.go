@@ -32,7 +32,9 @@ type Sessions struct {
 	Endings *Endings
 	// Idle is how long a session lasts without being used, Lifetime how long in all.
 	Idle, Lifetime time.Duration
-	Now            func() time.Time
+	// Counts reports whether a sign-in at a time by a connector still counts. nil: each does.
+	Counts func(ctx context.Context, connector string, at time.Time) (bool, error)
+	Now    func() time.Time
 }
 
 // A Person is somebody who is signed in: the session, and who it is.
@@ -67,6 +69,11 @@ func (s *Sessions) Current(r *http.Request) (*Person, error) {
 		iam.RevocationRef{Kind: iam.RevokedUser, ID: string(user.ID)}, iam.RevocationRef{Kind: iam.RevokedSession, ID: session.ID})
 	if err != nil || ended {
 		return nil, err
+	}
+	if session.Connector != "" && s.Counts != nil {
+		if counts, err := s.Counts(ctx, session.Connector, session.AuthTime); err != nil || !counts {
+			return nil, err
+		}
 	}
 	if now.Sub(session.SeenAt) >= seenGrain {
 		err = s.Store.ChangeSession(ctx, id, func(v *iam.Session) (bool, error) {

@@ -57,15 +57,19 @@ const TicketKeyLabel = "interaction ticket"
 
 // NewTickets returns Tickets under a key of 32 bytes.
 func NewTickets(key []byte, now func() time.Time) (*Tickets, error) {
-	block, err := aes.NewCipher(key)
-	if err != nil {
-		return nil, fmt.Errorf("ticket key: %w", err)
-	}
-	aead, err := cipher.NewGCMWithRandomNonce(block)
+	aead, err := newAEAD(key)
 	if err != nil {
 		return nil, fmt.Errorf("ticket key: %w", err)
 	}
 	return &Tickets{aead: aead, now: now}, nil
+}
+
+func newAEAD(key []byte) (cipher.AEAD, error) {
+	block, err := aes.NewCipher(key)
+	if err != nil {
+		return nil, err
+	}
+	return cipher.NewGCMWithRandomNonce(block)
 }
 
 var (

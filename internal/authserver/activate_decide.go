@@ -222,6 +222,7 @@ func (s *Server) approveDevice(w http.ResponseWriter, r *http.Request, person *a
 			return false, nil
 		}
 		g.Device.State = iam.DeviceApproved
+		g.Connector = person.Session.Connector
 		// A mark from before this moment is not about what is allowed now.
 		g.User, g.CreatedAt = person.User.ID, a.IssuedAt
 		g.AuthTime, g.ACR, g.AMR, g.SessionID = a.AuthTime, a.ACR, a.AMR, a.SessionID

@@ -21,6 +21,7 @@ var (
 	errGrant = iam.Refuse(iam.Invalid, "invalid_grant", "it is wrong, has expired or was ended, or it was issued to another client")
 	// errReused is for what can be used once, and was. Either of the two who have used it has stolen it.
 	errReused = iam.Refuse(iam.Invalid, "invalid_grant", "it was used before; since it may have been stolen, everything that came of it has been ended: sign in again")
+	errAgain  = iam.Refuse(iam.Invalid, "invalid_grant", "the person has to sign in again: at the provider by which that was done")
 	errPerson = iam.Refuse(iam.Invalid, "invalid_grant", "the person that the grant is for may not sign in any more")
 )
 
@@ -29,6 +30,14 @@ func (s *Server) onBehalf(ctx context.Context, r fosite.AccessRequester, g *iam.
 	user, err := s.allower(ctx, g)
 	if err != nil {
 		return err
+	}
+	// Whether somebody still is in the organization of a provider, only a sign-in there can tell.
+	if g.Connector != "" && s.People.Counts != nil {
+		if counts, err := s.People.Counts(ctx, g.Connector, g.AuthTime); err != nil {
+			return err
+		} else if !counts {
+			return errAgain
+		}
 	}
 	state := r.GetSession().(*session)
 	state.grant = g

@@ -206,7 +206,7 @@ func (s *Server) issue(ctx context.Context, x *interaction, a *token.Authorizati
 	g := &iam.Grant{
 		ID: a.Grant, Client: client.ID, User: x.person.User.ID, CreatedAt: created, ExpiresAt: ends.Add(codeRemembered),
 		Scopes: a.Scopes, Audiences: x.request.Audiences, Details: x.details, Claims: x.claims, Nonce: x.nonce,
-		AuthTime: session.AuthTime, ACR: session.ACR, AMR: session.AMR, SessionID: session.ID,
+		AuthTime: session.AuthTime, ACR: session.ACR, AMR: session.AMR, SessionID: session.ID, Connector: session.Connector,
 		Code: &iam.CodeGrant{RedirectURI: x.named, Challenge: x.challenge, ExpiresAt: ends},
 	}
 	if a.Organization != nil {

@@ -15,8 +15,8 @@ import (
 // checkConnector refuses what a connector cannot be. old is what it was, nil when it is new.
 func checkConnector(f *faults, name string, old *iam.Connector, spec *apiv1.ConnectorSpec, dry bool) {
 	f.take("name", checkName("connector", name))
-	if name == iam.ConnectorEmail {
-		f.add("name", "%q is that of addresses", name)
+	if name == iam.ConnectorEmail || name == "dev" {
+		f.add("name", "%q is one of ours: addresses, and the sign-in link of a developer", name)
 	}
 	kind := iam.ConnectorType(spec.Type)
 	switch {

@@ -24,6 +24,7 @@ type Grant struct {
 	ACR       string    `json:"acr,omitempty"`
 	AMR       []string  `json:"amr,omitempty"`
 	SessionID string    `json:"sid,omitempty"`
+	Connector string    `json:"connector,omitempty"` // that of the session
 
 	Code    *CodeGrant     `json:"code,omitempty"`
 	Device  *DeviceGrant   `json:"device,omitempty"`

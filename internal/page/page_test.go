@@ -35,6 +35,8 @@ var pages = []struct {
 	{&page.Consent{}, "wants access"},
 	{&page.Organization{}, "You are going on to"},
 	{page.NewFormPost("https://app.example/callback", "https://app.example", nil), "continue by hand"},
+	{&page.AddAccount{}, "Go on to"},
+	{&page.Onward{}, "Go on to"},
 }
 
 // hostile is what somebody may call himself, his application or his organization.

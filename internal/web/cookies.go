@@ -12,7 +12,8 @@ import (
 )
 
 // Cookies are the cookies that pages set: the session's, one that tells a browser apart before anybody is signed in, which forms are
-// bound to, and one that says who has signed in there before. All are for this host alone, for no script, and go along with a navigation from elsewhere but with no
+// bound to, one that says who has signed in there before, and one that says what a browser was sent to an upstream provider for. All
+// are for this host alone, for no script, and go along with a navigation from elsewhere but with no
 // form that another site sends.
 type Cookies struct {
 	Secure bool   // https: the names get the prefix __Host- (RFC 6265bis §4.1.3.2)
@@ -26,6 +27,7 @@ const (
 	sessionCookie = "gatehouse-session"
 	browserCookie = "gatehouse-browser"
 	knownCookie   = "gatehouse-known"
+	tripCookie    = "gatehouse-upstream"
 )
 
 func (c *Cookies) name(base string) string {
@@ -70,6 +72,17 @@ func (c *Cookies) Known(r *http.Request) string { return c.get(r, knownCookie) }
 func (c *Cookies) SetKnown(w http.ResponseWriter, value string, expires time.Time) {
 	c.set(w, knownCookie, value, expires)
 }
+
+// Trip returns what the cookie of a sign-in at an upstream provider holds, or "".
+func (c *Cookies) Trip(r *http.Request) string { return c.get(r, tripCookie) }
+
+// SetTrip sets the cookie of a sign-in at an upstream provider.
+func (c *Cookies) SetTrip(w http.ResponseWriter, value string, expires time.Time) {
+	c.set(w, tripCookie, value, expires)
+}
+
+// ClearTrip removes the cookie of a sign-in at an upstream provider.
+func (c *Cookies) ClearTrip(w http.ResponseWriter) { c.set(w, tripCookie, "", time.Unix(1, 0)) }
 
 // FormToken returns the value of the field form_token of a form that this browser will be shown. It is bound to the browser, and to
 // the session that the browser is in: what is shown before signing in is worth nothing after.

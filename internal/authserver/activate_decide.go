@@ -31,7 +31,7 @@ func (s *Server) askToApprove(w http.ResponseWriter, r *http.Request, person *au
 		return err
 	}
 	if person == nil {
-		http.Redirect(w, r, authn.URL("/login", sealed), http.StatusSeeOther)
+		http.Redirect(w, r, authn.URL(PathLogin, sealed), http.StatusSeeOther)
 		return nil
 	}
 	grant, err := s.Grants.Grant(ctx, ticket.Form.Get(ticketGrant))

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/authn"
 	"github.com/gatehouse-id/gatehouse/internal/iam"
@@ -55,7 +54,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return seeOther(w, authn.URL(PathLogout, sealed))
+		return redirect(w, authn.URL(PathLogout, sealed))
 	}
 	return s.endOrAsk(w, r, q)
 }
@@ -117,7 +116,11 @@ func (q *logoutRequest) ticket() *authn.Ticket {
 			form.Set(name, value)
 		}
 	}
-	return &authn.Ticket{Path: PathLogout, Form: form, Client: q.client, Leaves: pageOrigin(q.redirect)}
+	t := &authn.Ticket{Path: PathLogout, Form: form, Client: q.client}
+	if q.redirect != "" {
+		t.Leaves = leaves(q.redirect)
+	}
+	return t
 }
 
 // logoutGoesOn takes up a request that the browser brings back: from a client's form, or from ours with the person's answer.
@@ -201,35 +204,8 @@ func (s *Server) signedOut(w http.ResponseWriter, q *logoutRequest) error {
 		done.Title = "You are signed out"
 		return page.Write(w, http.StatusOK, done)
 	}
-	to := q.redirect
-	if q.state != "" {
-		sep := "?"
-		if strings.Contains(to, "?") {
-			sep = "&"
-		}
-		to += sep + "state=" + url.QueryEscape(q.state)
+	if q.state == "" {
+		return redirect(w, q.redirect)
 	}
-	return seeOther(w, to)
-}
-
-// seeOther sends the browser on, without what it has posted (RFC 9700 §4.12), and tells nobody where it was.
-func seeOther(w http.ResponseWriter, location string) error {
-	h := w.Header()
-	noStore(h)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Location", location)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
-}
-
-// pageOrigin is where a form leads that ends at uri, as a policy's form-action names it.
-func pageOrigin(uri string) string {
-	u, err := url.Parse(uri)
-	switch {
-	case uri == "" || err != nil:
-		return ""
-	case u.Host == "":
-		return u.Scheme + ":"
-	}
-	return u.Scheme + "://" + u.Host
+	return redirect(w, withQuery(q.redirect, url.Values{"state": {q.state}}))
 }

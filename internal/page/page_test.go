@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -79,6 +80,21 @@ func TestNamesAreOnlyText(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What goes back to an application in a hidden field is what came from it, to the letter.
+func TestHiddenValuesStayAsTheyAre(t *testing.T) {
+	const state = "\u202e<>&\"'+\u2066 é"
+	for n := range render(t, page.NewFormPost("https://app.example/callback", "https://app.example", url.Values{"state": {state}})).Descendants() {
+		if attr(n, "name") != "state" {
+			continue
+		}
+		if got := attr(n, "value"); got != state {
+			t.Errorf("got %q, want %q", got, state)
+		}
+		return
+	}
+	t.Error("the page has no state")
 }
 
 // A page can be used by keyboard and with a screen reader: it has a title, a language, one heading, a link to its content; each field

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -53,7 +54,7 @@ func (s *Server) userinfo(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		if g != nil {
-			claims = askedClaims(g.Claims, "userinfo", user, client)
+			maps.Copy(claims, askedClaims(g.Claims, "userinfo", user, client))
 		}
 	}
 	for scope, names := range scopeClaims {

@@ -9,6 +9,7 @@ type Account struct {
 	Sessions        []AccountSession
 	Grants          []AccountGrant
 	Consents        []AccountConsent
+	Connectors      []LoginConnector // to which the person can add an account
 	HasPassword     bool
 	PasswordFailed  string // why the password was not changed
 }

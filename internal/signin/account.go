@@ -44,6 +44,15 @@ func (s *Server) showAccount(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *Server) writeAccount(w http.ResponseWriter, r *http.Request, status int, who *authn.Person, p page.Account) error {
+	if s.Connectors != nil {
+		list, err := s.Connectors(r.Context())
+		if err != nil {
+			return err
+		}
+		for _, c := range list {
+			p.Connectors = append(p.Connectors, page.LoginConnector{Name: c.DisplayName, URL: PathLogin + "/" + c.Name + "/link"})
+		}
+	}
 	places, err := s.Account.Places(r.Context(), who.User.ID)
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ func (p *program) userCommand() *cobra.Command {
 	return noun(cmd, list.command(p, r), p.userShowCommand(r), p.userCreateCommand(r), p.userDeleteCommand(r),
 		p.userStateCommand(r, "disable", "End a person's tokens and give no more", true),
 		p.userStateCommand(r, "enable", "Let a disabled person have tokens again", false),
-		p.userLoginCommand(r))
+		p.userPasswordCommand(r), p.userLoginCommand(r))
 }
 
 func (p *program) userShowCommand(r *remote) *cobra.Command {

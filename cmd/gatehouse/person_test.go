@@ -47,6 +47,10 @@ func scriptLogin(ts *testscript.TestScript, b *apptest.Broker, neg bool, args []
 		in: strings.NewReader(""), out: &out, err: approving, config: filepath.Join(ts.Getenv("XDG_CONFIG_HOME"), "gatehouse"),
 		environ: []string{"GATEHOUSE_CREDENTIALS=file", "GATEHOUSE_SERVER=" + b.URL},
 	}
+	p.browse = func(link string) error {
+		go approving.browse(strings.TrimPrefix(link, b.URL))
+		return nil
+	}
 	if exit := p.run(b.T.Context(), append([]string{"login"}, args[1:]...)); exit != exitDone {
 		ts.Fatalf("login: exit code %d: %s", exit, approving.text.String())
 	}
@@ -61,6 +65,22 @@ type approver struct {
 	text   bytes.Buffer
 	done   bool
 	failed error
+}
+
+// browse opens the link of a login in this machine's browser, and goes where it is sent until that is the command line.
+func (a *approver) browse(path string) {
+	for range 10 {
+		to := a.person.Get(path).Header.Get("Location")
+		if !strings.HasPrefix(to, "http://127.0.0.1:") {
+			path = to
+			continue
+		}
+		answer, err := http.Get(to)
+		if err == nil {
+			_ = answer.Body.Close()
+		}
+		return
+	}
 }
 
 var loginLink = regexp.MustCompile(`http\S+(/activate\?user_code=(\S+))\n`)

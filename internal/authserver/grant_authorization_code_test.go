@@ -173,7 +173,7 @@ func TestCodeIsRedeemedOnceOverReplicas(t *testing.T) {
 // A store that does not answer is 503 at whatever step, never a wrong invalid_grant, and the code is good afterwards if it was not
 // spent.
 func TestCodeSurvivesAnOutage(t *testing.T) {
-	s := embedded(t, func(s *site) { s.budget = 300 * time.Millisecond })
+	s := embedded(t, func(s *realm) { s.budget = 300 * time.Millisecond })
 	r := s.replicas[0]
 	code := s.code("spa")
 	r.engine.unread.Store(ofUnit("g:", kv.ErrUnavailable))

@@ -13,7 +13,7 @@ import (
 )
 
 // family redeems a code of spa, or what changes make of it, and returns what came.
-func (s *site) family(changes ...func(*iam.Grant)) tokens {
+func (s *realm) family(changes ...func(*iam.Grant)) tokens {
 	s.t.Helper()
 	return issued(s.t, s.replicas[0].redeem(s.code("spa", changes...)))
 }
@@ -58,7 +58,7 @@ func TestRefreshTokenBeforeTheLastIsReuse(t *testing.T) {
 
 // Without a grace, the second use of a token is reuse at once.
 func TestRefreshGraceCanBeOff(t *testing.T) {
-	s := embedded(t, func(s *site) { s.lives.RefreshGrace = 0 })
+	s := embedded(t, func(s *realm) { s.lives.RefreshGrace = 0 })
 	first := s.family()
 	issued(t, s.replicas[0].refresh(first.Refresh))
 	wantError(t, s.replicas[0].refresh(first.Refresh), http.StatusBadRequest, "invalid_grant")
@@ -254,7 +254,7 @@ func TestReuseEndsTheFamilyOnEveryReplica(t *testing.T) {
 
 // A store that does not answer is 503 at whatever step, and the refresh token is good afterwards, whether or not the turn was written.
 func TestRefreshSurvivesAnOutage(t *testing.T) {
-	s := embedded(t, func(s *site) { s.budget = 300 * time.Millisecond })
+	s := embedded(t, func(s *realm) { s.budget = 300 * time.Millisecond })
 	r := s.replicas[0]
 	got := s.family()
 	outage := func(begin, end func()) {

@@ -36,14 +36,13 @@ const (
 	redirectURI  = "https://app.example/callback"
 	appOrigin    = "https://app.example"
 	verifier     = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk" // RFC 7636, appendix B
-	challenge    = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM"
 	webSecret    = "web-secret-0123456789abcdef0123456789abcdef"
 )
 
-// A site is the OAuth endpoints at one or more replicas over one store: ann, who is a writer in acme and an owner in beta, and the
+// A realm is the OAuth endpoints at one or more replicas over one store: ann, who is a writer in acme and an owner in beta, and the
 // clients spa (public), cli (public, switches organizations), web (confidential) and api (a resource server). Its clock can be
 // moved on.
-type site struct {
+type realm struct {
 	t        *testing.T
 	replicas []*replica
 	handles  *token.Handles
@@ -55,7 +54,7 @@ type site struct {
 }
 
 type replica struct {
-	site   *site
+	realm   *realm
 	url    string
 	engine *faulty
 	store  *store.Store
@@ -69,9 +68,9 @@ func must(t testing.TB, err error) {
 	}
 }
 
-func newSite(t *testing.T) *site {
+func newSite(t *testing.T) *realm {
 	t.Helper()
-	s := &site{
+	s := &realm{
 		t: t, handles: &token.Handles{Key: []byte("0123456789abcdef0123456789abcdef")}, budget: 5 * time.Second,
 		lives: authserver.Lives{
 			Code: time.Minute, RefreshIdle: time.Hour, RefreshWhole: 3 * time.Hour, RefreshGrace: 10 * time.Second, IDToken: time.Hour,
@@ -89,8 +88,8 @@ func newSite(t *testing.T) *site {
 	return s
 }
 
-// embedded is a site of one replica over the embedded store.
-func embedded(t *testing.T, changes ...func(*site)) *site {
+// embedded is a realm of one replica over the embedded store.
+func embedded(t *testing.T, changes ...func(*realm)) *realm {
 	t.Helper()
 	s := newSite(t)
 	for _, change := range changes {
@@ -103,8 +102,8 @@ func embedded(t *testing.T, changes ...func(*site)) *site {
 	return s
 }
 
-// replicated is a site of several replicas over one Redis.
-func replicated(t *testing.T, n int) *site {
+// replicated is a realm of several replicas over one Redis.
+func replicated(t *testing.T, n int) *realm {
 	t.Helper()
 	s, redis := newSite(t), redistest.Start(t)
 	for range n {
@@ -120,13 +119,13 @@ func replicated(t *testing.T, n int) *site {
 	return s
 }
 
-func (s *site) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+func (s *realm) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
 
-func (s *site) pass(d time.Duration) { s.ahead.Add(int64(d)) }
+func (s *realm) pass(d time.Duration) { s.ahead.Add(int64(d)) }
 
-func (s *site) add(engine kv.Store) {
+func (s *realm) add(engine kv.Store) {
 	s.t.Helper()
-	r := &replica{site: s, engine: &faulty{Store: engine}}
+	r := &replica{realm: s, engine: &faulty{Store: engine}}
 	r.store = store.New(r.engine, store.Options{Lease: 2 * time.Second, Budget: s.budget, CacheEntries: 1000, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan struct{})
@@ -170,7 +169,7 @@ func (s *site) add(engine kv.Store) {
 	s.replicas = append(s.replicas, r)
 }
 
-func (s *site) seed() {
+func (s *realm) seed() {
 	s.t.Helper()
 	hash, err := s.hasher.Hash(s.t.Context(), webSecret)
 	must(s.t, err)
@@ -209,13 +208,13 @@ func (s *site) seed() {
 }
 
 // update changes the store by the first replica.
-func (s *site) update(fn func(tx *store.Tx) error) {
+func (s *realm) update(fn func(tx *store.Tx) error) {
 	s.t.Helper()
 	must(s.t, s.replicas[0].store.Update(context.Background(), fn))
 }
 
 // client changes a client.
-func (s *site) client(id iam.ClientID, change func(*iam.Client)) {
+func (s *realm) client(id iam.ClientID, change func(*iam.Client)) {
 	s.t.Helper()
 	s.update(func(tx *store.Tx) error {
 		c, err := tx.Client(id)
@@ -228,7 +227,7 @@ func (s *site) client(id iam.ClientID, change func(*iam.Client)) {
 }
 
 // code has ann allow a client what change says, and returns the authorization code.
-func (s *site) code(client iam.ClientID, changes ...func(*iam.Grant)) string {
+func (s *realm) code(client iam.ClientID, changes ...func(*iam.Grant)) string {
 	s.t.Helper()
 	now := s.now()
 	g := &iam.Grant{
@@ -291,9 +290,9 @@ func (r *replica) refresh(value string, changes ...string) apptest.Answer {
 
 // active asks the resource server's question about an access token.
 func (r *replica) active(access string) bool {
-	r.site.t.Helper()
+	r.realm.t.Helper()
 	a := r.post("/oauth/introspect", "client_id", "api", "client_secret", webSecret, "token", access)
-	return a.JSON(r.site.t)["active"] == true
+	return a.JSON(r.realm.t)["active"] == true
 }
 
 // userinfo sends GET /userinfo with a bearer token.
@@ -339,7 +338,7 @@ type faulty struct {
 	unread atomic.Pointer[func(u kv.Unit) error]
 }
 
-func ask(p *atomic.Pointer[func(u kv.Unit) error], u kv.Unit) error {
+func send(p *atomic.Pointer[func(u kv.Unit) error], u kv.Unit) error {
 	if fn := p.Load(); fn != nil {
 		return (*fn)(u)
 	}
@@ -347,18 +346,18 @@ func ask(p *atomic.Pointer[func(u kv.Unit) error], u kv.Unit) error {
 }
 
 func (f *faulty) Apply(ctx context.Context, u kv.Unit, tx kv.Tx) (kv.Result, error) {
-	if err := ask(&f.refuse, u); err != nil {
+	if err := send(&f.refuse, u); err != nil {
 		return kv.Result{}, err
 	}
 	result, err := f.Store.Apply(ctx, u, tx)
-	if fault := ask(&f.lose, u); fault != nil {
+	if fault := send(&f.lose, u); fault != nil {
 		return kv.Result{}, fault
 	}
 	return result, err
 }
 
 func (f *faulty) Get(ctx context.Context, u kv.Unit, k ...kv.Key) ([]kv.Item, error) {
-	if err := ask(&f.unread, u); err != nil {
+	if err := send(&f.unread, u); err != nil {
 		return nil, err
 	}
 	return f.Store.Get(ctx, u, k...)

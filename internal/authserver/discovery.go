@@ -21,6 +21,7 @@ type metadata struct {
 	AuthorizationEndpoint      string   `json:"authorization_endpoint,omitempty"`
 	PushEndpoint               string   `json:"pushed_authorization_request_endpoint,omitempty"` // RFC 9126 §5
 	TokenEndpoint              string   `json:"token_endpoint,omitempty"`
+	UserinfoEndpoint           string   `json:"userinfo_endpoint,omitempty"`
 	IntrospectionEndpoint      string   `json:"introspection_endpoint,omitempty"`
 	RevocationEndpoint         string   `json:"revocation_endpoint,omitempty"`
 	DeviceAuthorization        string   `json:"device_authorization_endpoint,omitempty"` // RFC 8628 §4
@@ -60,13 +61,16 @@ func (s *Server) metadata(routes []web.Route) ([]web.Route, error) {
 		AuthorizationDetailTypes: s.DetailTypes,
 	}
 	secrets := []string{string(iam.AuthBasic), string(iam.AuthPost)}
+	anyClient := append(slices.Clone(secrets), string(iam.AuthNone))
 	for _, r := range routes {
 		url := s.Issuer + r.Path
 		switch r.Path {
 		case PathJWKS:
 			m.JWKSURI = url
 		case PathToken:
-			m.TokenEndpoint, m.TokenAuthMethods = url, secrets
+			m.TokenEndpoint, m.TokenAuthMethods = url, anyClient
+		case PathUserinfo:
+			m.UserinfoEndpoint = url
 		case PathDeviceCode:
 			m.DeviceAuthorization = url
 		case PathIntrospect:
@@ -80,7 +84,7 @@ func (s *Server) metadata(routes []web.Route) ([]web.Route, error) {
 		case PathPush:
 			m.PushEndpoint = url
 		case PathRevoke:
-			m.RevocationEndpoint, m.RevocationAuthMethods = url, append(slices.Clone(secrets), string(iam.AuthNone))
+			m.RevocationEndpoint, m.RevocationAuthMethods = url, anyClient
 		}
 	}
 	for _, g := range slices.Sorted(maps.Keys(s.grants)) {

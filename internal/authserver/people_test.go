@@ -54,7 +54,7 @@ type realm struct {
 }
 
 type replica struct {
-	realm   *realm
+	realm  *realm
 	url    string
 	engine *faulty
 	store  *store.Store

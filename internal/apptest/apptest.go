@@ -46,6 +46,9 @@ type Broker struct {
 	Out    *Log // what it says to people
 	// Handler is what the public listener serves, for benchmarks without a network.
 	Handler http.Handler
+	// HTTP is the client that asks it, which follows no redirect and trusts its certificate; nil: one for plain http.
+	HTTP     *http.Client
+	CertFile string // the certificate of a broker over TLS, as PEM
 
 	app  *app.App
 	stop context.CancelFunc
@@ -202,7 +205,7 @@ func (b *Broker) Do(r *http.Request) Answer {
 
 // Try sends a request to a broker that may not be there to answer.
 func (b *Broker) Try(r *http.Request) (Answer, error) {
-	response, err := client.Do(r)
+	response, err := b.client().Do(r)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -212,6 +215,13 @@ func (b *Broker) Try(r *http.Request) (Answer, error) {
 }
 
 var client = &http.Client{Timeout: 20 * time.Second, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+
+func (b *Broker) client() *http.Client {
+	if b.HTTP == nil {
+		return client
+	}
+	return b.HTTP
+}
 
 // Get fetches a path.
 func (b *Broker) Get(path string) Answer {
@@ -294,8 +304,8 @@ func (b *Broker) API() *apiv1.Client {
 		ClientID: Operator, ClientSecret: b.Secret(Operator), TokenURL: b.URL + "/oauth/token", AuthStyle: oauth2.AuthStyleInHeader,
 		EndpointParams: url.Values{"audience": {b.Issuer + "/api/v1"}},
 	}
-	tokens := config.TokenSource(context.WithValue(context.Background(), oauth2.HTTPClient, client))
-	return &apiv1.Client{BaseURL: b.URL, HTTPClient: client, Token: func(context.Context) (string, error) {
+	tokens := config.TokenSource(context.WithValue(context.Background(), oauth2.HTTPClient, b.client()))
+	return &apiv1.Client{BaseURL: b.URL, HTTPClient: b.client(), Token: func(context.Context) (string, error) {
 		t, err := tokens.Token()
 		if err != nil {
 			return "", err

@@ -1,21 +1,15 @@
 package apptest_test
 
 import (
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"encoding/pem"
-	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/gatehouse-id/gatehouse/internal/apptest"
 )
 
 // The TLS listener speaks TLS 1.2 with forward secrecy and 1.3, HTTP/2, nothing older, and takes a new certificate without a
@@ -23,7 +17,7 @@ import (
 func TestTLSListener(t *testing.T) {
 	t.Parallel()
 	s := newSite(t).production()
-	first := newCertificate(t, 1)
+	first := certificate{apptest.NewCertificate(t, 1)}
 	first.write(t, s)
 	s.set("GATEHOUSE_ISSUER=https://localhost:8443", "GATEHOUSE_TLS_CERT="+s.path("tls.crt"), "GATEHOUSE_TLS_KEY="+s.path("tls.key"))
 	p := s.serve("--apply", "acme.yaml")
@@ -39,7 +33,7 @@ func TestTLSListener(t *testing.T) {
 		"TLS 1.2, static RSA key": {&tls.Config{MaxVersion: tls.VersionTLS12, CipherSuites: []uint16{tls.TLS_RSA_WITH_AES_128_GCM_SHA256}}, "handshake failure"},
 		"TLS 1.3":                 {&tls.Config{MinVersion: tls.VersionTLS13}, ""},
 	} {
-		c.config.RootCAs, c.config.ServerName = first.pool, "localhost"
+		c.config.RootCAs, c.config.ServerName = first.Pool, "localhost"
 		conn, err := tls.Dial("tcp", s.address, c.config)
 		if err == nil {
 			_ = conn.Close()
@@ -77,7 +71,7 @@ func TestTLSListener(t *testing.T) {
 			_ = response.Body.Close()
 		}
 	})
-	second := newCertificate(t, 2)
+	second := certificate{apptest.NewCertificate(t, 2)}
 	second.write(t, s)
 	await(t, "new certificate", func() bool { return serialAt(t, s.address) == 2 })
 	close(stop)
@@ -92,45 +86,12 @@ func TestTLSListener(t *testing.T) {
 	p.stop()
 }
 
-// A certificate is a self-made one for this machine, with the pool that trusts it.
-type certificate struct {
-	cert, key []byte // PEM
-	pool      *x509.CertPool
-}
-
-func newCertificate(t testing.TB, serial int64) *certificate {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{
-		SerialNumber: big.NewInt(serial), Subject: pkix.Name{CommonName: "gatehouse test"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour),
-		DNSNames: []string{"localhost"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
-		IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageDigitalSignature | x509.KeyUsageCertSign,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, key.Public(), key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pkcs8, err := x509.MarshalPKCS8PrivateKey(key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c := &certificate{
-		cert: pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}),
-		key:  pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: pkcs8}),
-		pool: x509.NewCertPool(),
-	}
-	c.pool.AppendCertsFromPEM(c.cert)
-	return c
-}
+type certificate struct{ *apptest.Certificate }
 
 // write puts the pair where the configuration names it, each file whole, as whoever renews certificates does.
-func (c *certificate) write(t testing.TB, s *site) {
+func (c certificate) write(t testing.TB, s *site) {
 	t.Helper()
-	for name, data := range map[string][]byte{"tls.crt": c.cert, "tls.key": c.key} {
+	for name, data := range map[string][]byte{"tls.crt": c.Cert, "tls.key": c.Key} {
 		next := s.write(name+".next", string(data))
 		if err := os.Rename(next, s.path(name)); err != nil {
 			t.Fatal(err)
@@ -138,9 +99,9 @@ func (c *certificate) write(t testing.TB, s *site) {
 	}
 }
 
-func (c *certificate) client() *http.Client {
+func (c certificate) client() *http.Client {
 	return &http.Client{Timeout: patience, Transport: &http.Transport{
-		TLSClientConfig: &tls.Config{RootCAs: c.pool, ServerName: "localhost"}, ForceAttemptHTTP2: true,
+		TLSClientConfig: &tls.Config{RootCAs: c.Pool, ServerName: "localhost"}, ForceAttemptHTTP2: true,
 	}}
 }
 

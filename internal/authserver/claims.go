@@ -52,6 +52,8 @@ func putClaim(out map[string]any, u *iam.User, name string) {
 	switch name {
 	case "preferred_username":
 		out[name] = u.Name
+	case "updated_at":
+		out[name] = u.UpdatedAt().Unix()
 	case "email":
 		if u.Email != "" {
 			out[name] = u.Email

@@ -2,7 +2,6 @@ package authserver_test
 
 import (
 	"net/http"
-	"slices"
 	"strings"
 	"testing"
 
@@ -47,9 +46,7 @@ func TestMetadataIsTrue(t *testing.T) {
 				t.Errorf("%s: %s names %s, which is not there", path, member, endpoint)
 			}
 		}
-		for _, endpoint := range []string{
-			"/oauth/token", "/oauth/introspect", "/oauth/revoke", "/authorize", "/oauth/par", "/oauth/device/code", "/userinfo", "/.well-known/jwks.json",
-		} {
+		for _, endpoint := range []string{"/oauth/token", "/oauth/introspect", "/oauth/revoke", "/.well-known/jwks.json"} {
 			if !named[endpoint] {
 				t.Errorf("%s does not name %s", path, endpoint)
 			}
@@ -65,11 +62,7 @@ func TestMetadataIsTrue(t *testing.T) {
 		if diff := cmp.Diff(works, m["grant_types_supported"]); diff != "" {
 			t.Errorf("%s: grant types (- work, + advertised): %s", path, diff)
 		}
-		methods := m["token_endpoint_auth_methods_supported"].([]any)
-		if !slices.Contains(methods, any("none")) {
-			t.Errorf("%s: token endpoint: %v, want none for public clients among them", path, methods)
-		}
-		for _, method := range methods {
+		for _, method := range m["token_endpoint_auth_methods_supported"].([]any) {
 			switch method {
 			case "client_secret_basic":
 				if a := basic(b, "release", releaseSecret, false); a.Status != http.StatusOK {
@@ -77,12 +70,6 @@ func TestMetadataIsTrue(t *testing.T) {
 				}
 			case "client_secret_post":
 				if a := b.Post("/oauth/token", cc()...); a.Status != http.StatusOK {
-					t.Errorf("%s: got %s", method, a)
-				}
-			case "none":
-				// A public client is known by its id: what is wrong is the token, not the client.
-				a := b.Post("/oauth/token", "grant_type", "refresh_token", "client_id", "gatehouse-cli", "refresh_token", "x")
-				if a.JSON(t)["error"] != "invalid_grant" {
 					t.Errorf("%s: got %s", method, a)
 				}
 			default:

@@ -187,8 +187,8 @@ func (s *realm) seed() {
 	}
 	s.update(func(tx *store.Tx) error {
 		return errors.Join(
-			tx.PutUser(&iam.User{ID: "u_ann", Name: "ann", Email: "ann@acme.example", EmailVerified: true, Claims: map[string]any{
-				"name": "Ann Example", "updated_at": 1772368200, "phone_number": "+41 1 234", "address": map[string]any{"country": "CH"},
+			tx.PutUser(&iam.User{ID: "u_ann", Name: "ann", Email: "ann@acme.example", EmailVerified: true, ProfileChangedAt: time.Unix(1772368200, 0), Claims: map[string]any{
+				"name": "Ann Example", "phone_number": "+41 1 234", "address": map[string]any{"country": "CH"},
 			}}),
 			tx.PutAudience(&iam.Audience{Identifier: hub, Name: "hub", Scopes: []string{"read", "write"}, ResourceServers: []iam.ClientID{"api"}}),
 			tx.PutAudience(&iam.Audience{Identifier: other, Name: "other", Scopes: []string{"read", "write"}}),

@@ -205,6 +205,9 @@ func (w *work) ensureUser(name string, spec *apiv1.UserSpec, e Expect) (diff, er
 		if d.action == "" {
 			return d, nil
 		}
+		if u.Email != old.Email || u.EmailVerified != old.EmailVerified || slices.Contains(d.fields, "claims") {
+			u.ProfileChangedAt = w.s.Now().UTC()
+		}
 		if u.Disabled && !old.Disabled {
 			if err := w.spare(old); err != nil {
 				return diff{}, err

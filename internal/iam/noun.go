@@ -32,6 +32,16 @@ type User struct {
 	PlatformRole  PlatformRole   `json:"platform_role,omitempty"`
 	Disabled      bool           `json:"disabled,omitempty"`
 	CreatedAt     time.Time      `json:"created_at"`
+	// ProfileChangedAt is when the claims or the address were last changed; zero: never.
+	ProfileChangedAt time.Time `json:"profile_changed_at,omitzero"`
+}
+
+// UpdatedAt is when what applications are told of the user last changed (OIDC Core §5.1).
+func (u *User) UpdatedAt() time.Time {
+	if u.ProfileChangedAt.IsZero() {
+		return u.CreatedAt
+	}
+	return u.ProfileChangedAt
 }
 
 // VerifiedAddress returns the address that is known to be the user's, as invitations name it; "" when there is none.

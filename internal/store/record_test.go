@@ -124,7 +124,8 @@ var goldens = []golden{
 	newGolden(children, none{}),
 	newGolden(users, iam.User{
 		ID: "u_1", Name: "ann", Email: "ann@acme.example", EmailVerified: true, PasswordHash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$a2V5",
-		Claims: map[string]any{"address": map[string]any{"country": "CH"}, "updated_at": 1772368200.0}, PlatformRole: iam.Operator, Disabled: true, CreatedAt: at,
+		Claims: map[string]any{"address": map[string]any{"country": "CH"}, "birthdate": "1990-01-01"}, PlatformRole: iam.Operator, Disabled: true, CreatedAt: at,
+		ProfileChangedAt: at.Add(time.Hour),
 	}),
 	newGolden(userNames, ref{ID: "u_1"}),
 	newGolden(groups, iam.Group{ID: "g_1", Node: "n_1", Name: "team", CreatedAt: at}),

@@ -38,6 +38,7 @@ type seen struct {
 	status   int
 	location string
 	body     string
+	header   http.Header
 }
 
 func (v *visitor) do(r *http.Request) seen {
@@ -51,7 +52,7 @@ func (v *visitor) do(r *http.Request) seen {
 	if _, err := io.Copy(&body, answer.Body); err != nil {
 		v.t.Fatal(err)
 	}
-	return seen{answer.StatusCode, answer.Header.Get("Location"), body.String()}
+	return seen{answer.StatusCode, answer.Header.Get("Location"), body.String(), answer.Header}
 }
 
 func (v *visitor) get(at string) seen {

@@ -61,13 +61,14 @@ func (s *Server) metadata(routes []web.Route) ([]web.Route, error) {
 		AuthorizationDetailTypes: s.DetailTypes,
 	}
 	secrets := []string{string(iam.AuthBasic), string(iam.AuthPost)}
+	anyClient := append(slices.Clone(secrets), string(iam.AuthNone))
 	for _, r := range routes {
 		url := s.Issuer + r.Path
 		switch r.Path {
 		case PathJWKS:
 			m.JWKSURI = url
 		case PathToken:
-			m.TokenEndpoint, m.TokenAuthMethods = url, secrets
+			m.TokenEndpoint, m.TokenAuthMethods = url, anyClient
 		case PathUserinfo:
 			m.UserinfoEndpoint = url
 		case PathDeviceCode:
@@ -83,7 +84,7 @@ func (s *Server) metadata(routes []web.Route) ([]web.Route, error) {
 		case PathPush:
 			m.PushEndpoint = url
 		case PathRevoke:
-			m.RevocationEndpoint, m.RevocationAuthMethods = url, append(slices.Clone(secrets), string(iam.AuthNone))
+			m.RevocationEndpoint, m.RevocationAuthMethods = url, anyClient
 		}
 	}
 	for _, g := range slices.Sorted(maps.Keys(s.grants)) {

@@ -2,6 +2,7 @@ package authserver_test
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,7 +47,9 @@ func TestMetadataIsTrue(t *testing.T) {
 				t.Errorf("%s: %s names %s, which is not there", path, member, endpoint)
 			}
 		}
-		for _, endpoint := range []string{"/oauth/token", "/oauth/introspect", "/oauth/revoke", "/.well-known/jwks.json"} {
+		for _, endpoint := range []string{
+			"/oauth/token", "/oauth/introspect", "/oauth/revoke", "/authorize", "/oauth/par", "/oauth/device/code", "/userinfo", "/.well-known/jwks.json",
+		} {
 			if !named[endpoint] {
 				t.Errorf("%s does not name %s", path, endpoint)
 			}
@@ -62,7 +65,11 @@ func TestMetadataIsTrue(t *testing.T) {
 		if diff := cmp.Diff(works, m["grant_types_supported"]); diff != "" {
 			t.Errorf("%s: grant types (- work, + advertised): %s", path, diff)
 		}
-		for _, method := range m["token_endpoint_auth_methods_supported"].([]any) {
+		methods := m["token_endpoint_auth_methods_supported"].([]any)
+		if !slices.Contains(methods, any("none")) {
+			t.Errorf("%s: token endpoint: %v, want none for public clients among them", path, methods)
+		}
+		for _, method := range methods {
 			switch method {
 			case "client_secret_basic":
 				if a := basic(b, "release", releaseSecret, false); a.Status != http.StatusOK {
@@ -70,6 +77,12 @@ func TestMetadataIsTrue(t *testing.T) {
 				}
 			case "client_secret_post":
 				if a := b.Post("/oauth/token", cc()...); a.Status != http.StatusOK {
+					t.Errorf("%s: got %s", method, a)
+				}
+			case "none":
+				// A public client is known by its id: what is wrong is the token, not the client.
+				a := b.Post("/oauth/token", "grant_type", "refresh_token", "client_id", "gatehouse-cli", "refresh_token", "x")
+				if a.JSON(t)["error"] != "invalid_grant" {
 					t.Errorf("%s: got %s", method, a)
 				}
 			default:

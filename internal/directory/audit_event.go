@@ -14,7 +14,7 @@ import (
 
 // internal are the collections whose changes follow from those of others: indexes, and what is owed.
 var internal = map[string]bool{
-	"nodename": true, "child": true, "username": true, "groupname": true, "clientname": true, "secretof": true, "audname": true,
+	"nodename": true, "child": true, "username": true, "groupname": true, "clientname": true, "secretof": true, "origin": true, "audname": true,
 	"userlogin": true, "loginname": true, "mapped": true,
 	"modelname": true, "modelsource": true, "modeltree": true, "holding": true, "debt": true, "audit": true, "audithead": true,
 }

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/oauth2"
+
 	"github.com/gatehouse-id/gatehouse/internal/apptest"
 )
 
@@ -297,13 +299,44 @@ func TestScenario048OperatorActsOnAnOwnersRequest(t *testing.T) {
 	t.Errorf("no line of the audit log names the operator and the owner who asked")
 }
 
-// The command line of the seed reads the person's handle from the token.
-func TestScenario049TokenOfAPersonHasTheHandle(t *testing.T) {
+// A command line that knows nothing but the issuer, the client and the audience: the library of the device grant does the rest.
+func TestScenario049CommandLineReportsTheHandle(t *testing.T) {
 	t.Parallel()
 	w := facts(t, "1-floxhub").open(t)
-	claims, refused := w.tokenClaims("user:cara", "acme", nil)
-	if refused != "" || claims[handle] != userName("cara") {
-		t.Errorf("got %v %s, want the handle %s", claims[handle], refused, userName("cara"))
+	want(t, w.call("operator", "POST", "/clients", map[string]any{
+		"name": "flox", "client_id": "flox", "grant_types": []string{"urn:ietf:params:oauth:grant-type:device_code", "refresh_token"},
+		"token_endpoint_auth_method": "none", "application_type": "native", "audiences": []string{api}, "scopes": []string{"openid", "offline_access"},
+	}), http.StatusCreated, "")
+	flox := oauth2.Config{
+		ClientID: "flox", Scopes: []string{"openid", "offline_access"},
+		Endpoint: oauth2.Endpoint{DeviceAuthURL: w.URL + "/oauth/device/code", TokenURL: w.URL + "/oauth/token", AuthStyle: oauth2.AuthStyleInParams},
+	}
+	device, err := flox.DeviceAuth(t.Context(), oauth2.SetAuthURLParam("audience", api), oauth2.SetAuthURLParam("organization", w.path("acme")))
+	if err != nil {
+		t.Fatal(err)
+	}
+	link, ok := strings.CutPrefix(device.VerificationURIComplete, issuer)
+	if !ok || !strings.HasSuffix(link, device.UserCode) {
+		t.Fatalf("verification_uri_complete: got %q, want a link of %s with the code %s", device.VerificationURIComplete, issuer, device.UserCode)
+	}
+	cara := w.SignedIn(userName("cara"))
+	shown := cara.Get(link)
+	if !strings.Contains(shown.Body, device.UserCode) {
+		t.Fatalf("the page does not show the code to compare: %s", shown)
+	}
+	if a := cara.Submit(shown, "/activate", "decision", "approve"); a.Status != http.StatusOK {
+		t.Fatalf("approve: got %s", a)
+	}
+	device.Interval = 1 // it is approved before the first poll
+	got, err := flox.DeviceAccessToken(t.Context(), device)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got.ExpiresIn <= 0 || got.Expiry.IsZero() {
+		t.Errorf("expires_in: got %d, want how long the token lives", got.ExpiresIn)
+	}
+	if claims := decode(t, got.AccessToken); claims[handle] != userName("cara") {
+		t.Errorf("got the handle %v, want %s", claims[handle], userName("cara"))
 	}
 }
 

@@ -13,7 +13,7 @@ import (
 const scenarios = 249
 
 // waiting are the scenarios of which a part needs what the product does not have yet. The page says so of them, and of no others.
-var waiting = map[string]string{"49": "the device authorization grant", "99": "trusted outside issuers"}
+var waiting = map[string]string{"99": "trusted outside issuers"}
 
 var (
 	pageLine = regexp.MustCompile(`(?m)^\| (\d+) \| .* \| (.*) \|$`)

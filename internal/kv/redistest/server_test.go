@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,5 +105,44 @@ func TestClusterAgreesOnAMovedSlot(t *testing.T) {
 	}
 	if got := to.Do("get", "{tag}k"); got != "v" {
 		t.Errorf("got %q from the new owner, want v", got)
+	}
+}
+
+// A wire is cut at the command that was named, before or after the server has carried it out, and not before it.
+func TestWireIsCutAtOneCommand(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	w := redistest.StartWire(t, s)
+	c := redis.NewClient(&redis.Options{Addr: strings.TrimPrefix(w.URL(), "redis://"), MaxRetries: -1, DialerRetries: 1})
+	defer c.Close()
+	add := func() error { return c.Eval(t.Context(), `return redis.call("incr", KEYS[1])`, []string{"n"}).Err() }
+	for _, x := range []struct {
+		cut  redistest.Cut
+		then bool   // it passes again at once
+		want string // how often it was carried out
+	}{
+		{redistest.Cut{Executed: true, Once: true}, true, "3"}, {redistest.Cut{Once: true}, true, "2"},
+		{redistest.Cut{Executed: true}, false, "2"}, {redistest.Cut{}, false, "1"},
+	} {
+		s.Do("del", "n")
+		w.CutAt(2, x.cut)
+		if err := add(); err != nil {
+			t.Fatalf("%+v: the first: %v", x.cut, err)
+		}
+		if err := add(); err == nil {
+			t.Errorf("%+v: the second was answered", x.cut)
+		}
+		if err := add(); (err == nil) != x.then {
+			t.Errorf("%+v: the third: got %v", x.cut, err)
+		}
+		if !w.Mend() {
+			t.Errorf("%+v: the wire does not know that it was cut", x.cut)
+		}
+		if got := s.Do("get", "n"); got != x.want {
+			t.Errorf("%+v: carried out %s times, want %s", x.cut, got, x.want)
+		}
+		if err := c.Ping(t.Context()).Err(); err != nil {
+			t.Errorf("%+v: mended: %v", x.cut, err)
+		}
 	}
 }

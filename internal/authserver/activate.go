@@ -204,5 +204,5 @@ func nameOf(person *authn.Person) string {
 	if person == nil {
 		return ""
 	}
-	return person.User.Name
+	return page.PersonName(person.User)
 }

@@ -46,7 +46,7 @@ func (s *Server) askToApprove(w http.ResponseWriter, r *http.Request, person *au
 		return err
 	}
 	show := &page.Device{
-		Head:       page.Head{Title: "Connect a device?", Person: person.User.Name, FormToken: s.People.Cookies.FormToken(w, r), Ticket: sealed},
+		Head:       page.Head{Title: "Connect a device?", Person: nameOf(person), FormToken: s.People.Cookies.FormToken(w, r), Ticket: sealed},
 		Client:     client.Name,
 		Code:       ticket.Form.Get(ticketUserCode),
 		Network:    grant.Device.Network,
@@ -74,7 +74,7 @@ func (s *Server) askToApprove(w http.ResponseWriter, r *http.Request, person *au
 			}
 		}
 		if would != nil && would.Organization != nil {
-			show.Organization = displayName(would.Organization)
+			show.Organization = page.NodeName(would.Organization)
 		}
 	}
 	status := http.StatusOK
@@ -108,16 +108,9 @@ func (s *Server) choices(ctx context.Context, client *iam.Client, g *iam.Grant, 
 	}
 	out := make([]page.Choice, len(organizations))
 	for i, o := range organizations {
-		out[i] = page.Choice{Value: string(o.ID), Text: displayName(o)}
+		out[i] = page.Choice{Value: string(o.ID), Text: page.NodeName(o)}
 	}
 	return out, nil
-}
-
-func displayName(n *iam.Node) string {
-	if n.DisplayName != "" {
-		return n.DisplayName
-	}
-	return n.Name
 }
 
 // authorizeDevice asks the policy what the device would get if this person approved it, in the organization that the grant names, or
@@ -265,7 +258,7 @@ func (s *Server) denyDevice(w http.ResponseWriter, r *http.Request, person *auth
 }
 
 func (s *Server) deviceDone(w http.ResponseWriter, person *authn.Person, approved bool, problem string) error {
-	p := &page.DeviceDone{Head: page.Head{Title: "The device is connected", Person: person.User.Name}, Approved: approved, Problem: problem}
+	p := &page.DeviceDone{Head: page.Head{Title: "The device is connected", Person: nameOf(person)}, Approved: approved, Problem: problem}
 	status := http.StatusOK
 	if !approved {
 		p.Title = "The device was not connected"

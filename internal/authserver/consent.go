@@ -87,7 +87,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if a.Organization != nil {
-		p.Organization = a.Organization.Name
+		p.Organization = page.NodeName(a.Organization)
 	}
 	for _, scope := range x.ticket.Scopes {
 		if words, ok := asked[scope]; ok {
@@ -106,7 +106,7 @@ func (s *Server) consentPage(w http.ResponseWriter, r *http.Request) error {
 func (s *Server) head(w http.ResponseWriter, r *http.Request, x *interaction, title string) (page.Head, error) {
 	sealed, err := s.Tickets.Seal(x.ticket)
 	return page.Head{
-		Title: title, Person: x.person.User.Name, FormToken: s.People.Cookies.FormToken(w, r), Ticket: sealed,
+		Title: title, Person: nameOf(x.person), FormToken: s.People.Cookies.FormToken(w, r), Ticket: sealed,
 		FormAction: []string{x.ticket.Leaves},
 	}, err
 }

@@ -183,7 +183,7 @@ func (s *Server) endOrAsk(w http.ResponseWriter, r *http.Request, q *logoutReque
 		return err
 	}
 	ask := &page.Logout{Action: PathLogout}
-	ask.Title, ask.Person, ask.Ticket = "Sign out?", p.User.Name, sealed
+	ask.Title, ask.Person, ask.Ticket = "Sign out?", nameOf(p), sealed
 	ask.FormToken = s.People.Cookies.FormToken(w, r)
 	if t.Leaves != "" {
 		ask.FormAction = []string{t.Leaves}

@@ -19,7 +19,7 @@ func (s *Server) listAccess(r *http.Request, who *authn.Person, p *page.Account)
 	}
 	for _, v := range sessions {
 		p.Sessions = append(p.Sessions, page.AccountSession{
-			ID: v.ID, Agent: v.Agent, Network: v.Network, Since: at(v.CreatedAt), Seen: at(v.SeenAt), Here: v.ID == who.Session.ID,
+			ID: v.ID, Agent: page.BrowserName(v.Agent), Network: v.Network, Since: at(v.CreatedAt), Seen: at(v.SeenAt), Here: v.ID == who.Session.ID,
 		})
 	}
 	grants, err := s.Account.Endings.Grants(ctx, user)

@@ -102,15 +102,7 @@ func (s *Server) head(w http.ResponseWriter, r *http.Request, title string, f we
 		h.FormAction = []string{ticket.Leaves}
 	}
 	if who != nil {
-		h.Person = nameOf(who.User)
+		h.Person = page.PersonName(who.User)
 	}
 	return h
-}
-
-// nameOf is how pages name a person.
-func nameOf(u *iam.User) string {
-	if name, _ := u.Claims["name"].(string); name != "" {
-		return name
-	}
-	return u.Name
 }

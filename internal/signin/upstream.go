@@ -197,7 +197,7 @@ func (u *Upstream) showLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := &page.AddAccount{Provider: c.Title(), Action: r.URL.Path}
-	p.Title, p.Person, p.FormToken = "Add a way to sign in", who.User.Name, u.Cookies.FormToken(w, r)
+	p.Title, p.Person, p.FormToken = "Add a way to sign in", page.PersonName(who.User), u.Cookies.FormToken(w, r)
 	return page.Write(w, http.StatusOK, p)
 }
 
@@ -220,7 +220,7 @@ func (u *Upstream) startLink(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	p := &page.Onward{Provider: c.Title(), To: to}
-	p.Title, p.Person = "To "+c.Title(), who.User.Name
+	p.Title, p.Person = "To "+c.Title(), page.PersonName(who.User)
 	w.Header().Set("Refresh", "0;url="+to)
 	return page.Write(w, http.StatusOK, p)
 }

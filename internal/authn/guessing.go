@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
+	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
 // Tallies count what is done of late, exactly, across replicas. Take counts one more if the limit has room for it, else it returns how
@@ -36,22 +37,12 @@ func guessesAt(account, device string, from netip.Addr) []guess {
 	if device != "" {
 		return []guess{{"pw-browser", account + "\x00" + device, guessesOfBrowser}}
 	}
-	source := network(from)
+	source := web.NetworkOf(from)
 	return []guess{
 		{"pw-pair", account + "\x00" + source, guessesOfPair},
 		{"pw-network", source, guessesOfNetwork},
 		{"pw-account", account, guessesOfAccount},
 	}
-}
-
-// network is what one subscriber is taken to own: an IPv4 address, a /64 of IPv6.
-func network(addr netip.Addr) string {
-	if addr = addr.Unmap(); addr.Is6() {
-		if p, err := addr.WithZone("").Prefix(64); err == nil {
-			return p.String()
-		}
-	}
-	return addr.String()
 }
 
 // take counts an attempt at each place, or at none: then it returns how long it takes until there is room. It counts before the password

@@ -42,17 +42,8 @@ var errWrong = iam.Refuse(iam.Invalid, "wrong_credentials", "the user name or th
 
 var errGuesses = iam.Refuse(iam.TooMany, "too_many_attempts", "there were too many attempts to sign in: wait, then try again")
 
-// TooMany is that somebody has tried too often, and how long to wait. It wraps an iam.Error.
-type TooMany struct{ Wait time.Duration }
-
-// Error implements error.
-func (t *TooMany) Error() string { return errGuesses.Error() }
-
-// Unwrap returns what is shown.
-func (t *TooMany) Unwrap() error { return errGuesses }
-
 // Check returns whose name, or verified address, and password these are. Its errors are iam.Invalid with the code wrong_credentials,
-// whatever was wrong, iam.TooMany (a *TooMany) when it was tried too often, and iam.Unavailable; the right password is not told from a
+// whatever was wrong, iam.TooMany (with a web.Wait) when it was tried too often, and iam.Unavailable; the right password is not told from a
 // wrong one by either of the last two.
 func (p *Passwords) Check(r *http.Request, name, password string) (*iam.User, error) {
 	name = strings.ToLower(strings.TrimSpace(norm.NFKC.String(name)))
@@ -100,7 +91,7 @@ func (p *Passwords) check(r *http.Request, u *iam.User, account, password string
 	}
 	if wait > 0 {
 		web.Add(ctx, slog.Bool("guessing", true)) // for whoever watches the log
-		return &TooMany{wait}
+		return errGuesses.WithCause(web.Wait(wait))
 	}
 	if len(password) > secret.MaxLength {
 		return errWrong // before any work is done on it

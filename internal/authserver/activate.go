@@ -2,7 +2,6 @@ package authserver
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"net/url"
 	"time"
@@ -53,8 +52,10 @@ func (s *Server) showActivate(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 		return s.askToApprove(w, r, person, ticket, "")
+	case query.Has("user_code") && subresource(r):
+		return s.askForCode(w, r, person, query.Get("user_code"), "")
 	case query.Has("user_code"):
-		ticket, problem, err := s.enter(w, r, person, query.Get("user_code"))
+		ticket, problem, err := s.enter(r, person, query.Get("user_code"))
 		if err != nil {
 			return err
 		}
@@ -65,6 +66,13 @@ func (s *Server) showActivate(w http.ResponseWriter, r *http.Request) error {
 	default:
 		return s.askForCode(w, r, person, "", "")
 	}
+}
+
+// subresource reports whether a browser says that a page has made it ask, for a picture or a frame, and nobody has gone here: no guess of
+// that page counts against the person and the network that read it.
+func subresource(r *http.Request) bool {
+	destination := r.Header.Get("Sec-Fetch-Dest")
+	return destination != "" && destination != "document"
 }
 
 // activate is POST /activate: a code that was entered, or the decision about a device.
@@ -80,7 +88,7 @@ func (s *Server) activate(w http.ResponseWriter, r *http.Request) error {
 	if form.Has("ticket") {
 		return s.decide(w, r, person, form)
 	}
-	ticket, problem, err := s.enter(w, r, person, form.Get("user_code"))
+	ticket, problem, err := s.enter(r, person, form.Get("user_code"))
 	if err != nil {
 		return err
 	}
@@ -92,8 +100,7 @@ func (s *Server) activate(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	// What was entered is on no page that a reload would send again.
-	http.Redirect(w, r, authn.URL(PathActivate, sealed), http.StatusSeeOther)
-	return nil
+	return web.SeeOther(w, authn.URL(PathActivate, sealed))
 }
 
 func (s *Server) openActivate(sealed string) (*authn.Ticket, error) {
@@ -109,26 +116,15 @@ func (s *Server) openActivate(sealed string) (*authn.Ticket, error) {
 
 // enter finds the device of a code that somebody has typed, or says what is wrong with the code. Whoever guesses too often learns
 // nothing any more, not even that a guess was right: a place is taken before the look, and given back when the code was right.
-func (s *Server) enter(w http.ResponseWriter, r *http.Request, person *authn.Person, typed string) (_ *authn.Ticket, problem string, err error) {
+func (s *Server) enter(r *http.Request, person *authn.Person, typed string) (_ *authn.Ticket, problem string, err error) {
 	ctx, now := r.Context(), s.Policy.Now()
 	code, ok := readUserCode(typed)
 	if !ok {
 		return nil, notACode, nil
 	}
 	guesses := s.guesses(r, person)
-	for i, by := range guesses {
-		wait, err := s.Grants.Take(ctx, by.kind, by.key, wrongCodes, now)
-		if err != nil {
-			return nil, "", err
-		}
-		if wait > 0 {
-			web.Add(ctx, slog.String("limit", by.kind))
-			if err := s.giveBack(ctx, guesses[:i], now); err != nil {
-				return nil, "", err
-			}
-			retryAfter(w.Header(), wait)
-			return nil, "", errManyCodes
-		}
+	if err := s.take(ctx, guesses, now, errManyCodes); err != nil {
+		return nil, "", err
 	}
 	grant, err := s.waiting(ctx, code)
 	if err != nil {
@@ -146,28 +142,16 @@ func (s *Server) enter(w http.ResponseWriter, r *http.Request, person *authn.Per
 	}, "", nil
 }
 
-// A guesser is by whom codes that are wrong are counted.
-type guesser struct{ kind, key string }
-
 // guesses returns by whom a guess counts: the network, and in it or not the person, or the browser while nobody is signed in.
-func (s *Server) guesses(r *http.Request, person *authn.Person) []guesser {
-	out := []guesser{{"code-network", web.Network(r.Context())}}
+func (s *Server) guesses(r *http.Request, person *authn.Person) []quota {
+	out := []quota{{"code-network", web.Network(r.Context()), wrongCodes}}
 	if person != nil {
-		return append(out, guesser{"code-person", string(person.User.ID)})
+		return append(out, quota{"code-person", string(person.User.ID), wrongCodes})
 	}
 	if browser := s.People.Cookies.Browser(r); browser != "" {
-		return append(out, guesser{"code-browser", browser})
+		return append(out, quota{"code-browser", browser, wrongCodes})
 	}
 	return out
-}
-
-func (s *Server) giveBack(ctx context.Context, guesses []guesser, now time.Time) error {
-	for _, by := range guesses {
-		if err := s.Grants.GiveBack(ctx, by.kind, by.key, wrongCodes, now); err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // waiting returns the device that shows a code and waits, nil when none does.

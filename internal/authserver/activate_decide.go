@@ -31,8 +31,7 @@ func (s *Server) askToApprove(w http.ResponseWriter, r *http.Request, person *au
 		return err
 	}
 	if person == nil {
-		http.Redirect(w, r, authn.URL(PathLogin, sealed), http.StatusSeeOther)
-		return nil
+		return web.SeeOther(w, authn.URL(PathLogin, sealed))
 	}
 	grant, err := s.Grants.Grant(ctx, ticket.Form.Get(ticketGrant))
 	if err != nil {

@@ -47,7 +47,7 @@ func (s *Server) authorize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.refuse(w, r, q, err)
 	}
-	return redirect(w, authn.URL(PathResume, sealed))
+	return web.SeeOther(w, authn.URL(PathResume, sealed))
 }
 
 // ticket begins the interaction of a request. A pushed request travels by its name.

@@ -634,3 +634,22 @@ func TestPushedRequests(t *testing.T) {
 		t.Errorf("a long state, pushed: got %d bytes", len(got.Get("state")))
 	}
 }
+
+// DOS-09: whoever knows no more than the name of a public client cannot have requests kept without end; a client that proves who it is
+// is not kept from pushing by that.
+func TestPushedRequestsOfPublicClientsAreBounded(t *testing.T) {
+	b := openSite(t)
+	for i := range 500 {
+		if a := b.Post("/oauth/par", desk()...); a.Status != http.StatusCreated {
+			t.Fatalf("request %d: got %s", i, a)
+		}
+	}
+	a := b.Post("/oauth/par", desk()...)
+	wantError(t, a, http.StatusTooManyRequests, "temporarily_unavailable")
+	if a.Header.Get("Retry-After") == "" {
+		t.Error("429 without Retry-After")
+	}
+	if a := b.Post("/oauth/par", append(ask(), "client_secret", "shop-secret-0123456789abcdef0123456789")...); a.Status != http.StatusCreated {
+		t.Errorf("a confidential client: got %s", a)
+	}
+}

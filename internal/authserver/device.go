@@ -3,10 +3,8 @@ package authserver
 import (
 	"context"
 	"encoding/json"
-	"log/slog"
 	"net/http"
 	"net/url"
-	"strconv"
 	"strings"
 	"time"
 
@@ -51,7 +49,7 @@ func (s *Server) deviceCode(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return s.denied(ctx, form, asked, err)
 	}
-	if err := s.admitDevice(w, r, client); err != nil {
+	if err := s.admitDevice(ctx, client); err != nil {
 		return err
 	}
 	now := s.Policy.Now()
@@ -103,34 +101,14 @@ func (s *Server) deviceOffer(ctx context.Context, client *iam.Client, form web.F
 	return asked, offer, err
 }
 
-// admitDevice counts a device, of its network and of its client, and refuses one too many (RFC 8628 §5.1, §5.2).
-func (s *Server) admitDevice(w http.ResponseWriter, r *http.Request, client *iam.Client) error {
-	ctx, now := r.Context(), s.Policy.Now()
-	for _, of := range []struct {
-		kind, key string
-		most      int
-	}{
-		{"device-network", web.Network(ctx), maxDevicesOfNetwork},
-		{"device-client", string(client.ID), maxDevicesOfClient},
-	} {
-		wait, err := s.Grants.Take(ctx, of.kind, of.key, iam.Limit{Most: of.most, Window: s.Lives.Device}, now)
-		if err != nil {
-			return err
-		}
-		if wait > 0 {
-			web.Add(ctx, slog.String("limit", of.kind))
-			retryAfter(w.Header(), wait)
-			return errManyDevices
-		}
-	}
-	return nil
-}
-
 var errManyDevices = iam.Refuse(iam.TooMany, "too_many_devices", "too many devices wait for somebody to approve them: try again later")
 
-// retryAfter says in whole seconds when to come back.
-func retryAfter(h http.Header, wait time.Duration) {
-	h["Retry-After"] = []string{strconv.FormatInt(int64((wait+time.Second-1)/time.Second), 10)}
+// admitDevice counts a device, of its network and of its client, and refuses one too many (RFC 8628 §5.1, §5.2).
+func (s *Server) admitDevice(ctx context.Context, client *iam.Client) error {
+	return s.take(ctx, []quota{
+		{"device-network", web.Network(ctx), iam.Limit{Most: maxDevicesOfNetwork, Window: s.Lives.Device}},
+		{"device-client", string(client.ID), iam.Limit{Most: maxDevicesOfClient, Window: s.Lives.Device}},
+	}, s.Policy.Now(), errManyDevices)
 }
 
 // drawUserCode gives a grant a code that no other device shows now.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/token"
+	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
 // DEV-02: from the first poll that comes too soon, the interval is 5 seconds longer. A device that keeps to it is never told to slow
@@ -73,13 +74,15 @@ func (f *fullFor) Take(_ context.Context, kind, key string, l iam.Limit, _ time.
 	return 0, nil
 }
 
+func (f *fullFor) GiveBack(context.Context, string, string, iam.Limit, time.Time) error { return nil }
+
 // DEV-13: devices are counted by network and by client, and one too many of either is told when to come back.
 func TestDevicesOfAClientAreBounded(t *testing.T) {
 	for _, kind := range []string{"device-network", "device-client", ""} {
 		store := &fullFor{kind: kind}
 		s := &Server{Grants: store, Policy: &token.Policy{Now: time.Now}, Lives: Lives{Device: 10 * time.Minute}}
-		w := httptest.NewRecorder()
-		err := s.admitDevice(w, httptest.NewRequest("POST", PathDeviceCode, nil), &iam.Client{ID: "cli"})
+		err, w := s.admitDevice(t.Context(), &iam.Client{ID: "cli"}), httptest.NewRecorder()
+		web.SetRetryAfter(w.Header(), err)
 		if full := iam.KindOf(err) == iam.TooMany; full != (kind != "") || full && w.Header().Get("Retry-After") != "91" {
 			t.Errorf("limit of %q: got %v and Retry-After %q after %q", kind, err, w.Header().Get("Retry-After"), store.asked)
 		}

@@ -332,6 +332,32 @@ func until(t *testing.T, what string, so func() bool) {
 	}
 }
 
+// A page that has the browsers of its readers ask for codes, as pictures or frames, uses up nobody's guesses and learns nothing.
+func TestPagesElsewhereGuessNoUserCodes(t *testing.T) {
+	t.Parallel()
+	b := startDevices(t)
+	d, v := begin(t, b, "cli"), b.SignedIn("ann")
+	open := func(destination, code string) apptest.Answer {
+		r, err := http.NewRequest(http.MethodGet, b.URL+"/activate?user_code="+code, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("Sec-Fetch-Dest", destination)
+		return v.Do(r)
+	}
+	for _, destination := range []string{"image", "iframe", "empty", "script", "object", "image"} {
+		if a := open(destination, "BBBB-BBBB"); a.Status != http.StatusOK || strings.Contains(a.Body, "There is no device") {
+			t.Errorf("as %s: got %s", destination, a)
+		}
+	}
+	if a := open("iframe", d.user); strings.Contains(a.Body, "device-warning") {
+		t.Error("a frame was shown the device")
+	}
+	if a := open("document", d.user); !strings.Contains(a.Body, "device-warning") {
+		t.Errorf("the person: got %s", a)
+	}
+}
+
 // DEV-06: after five wrong codes a browser hears 429, a right code included; neither another session nor another browser of the
 // network is a way around that.
 func TestGuessingUserCodesIsBounded(t *testing.T) {

@@ -54,7 +54,7 @@ func (s *Server) logout(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		return redirect(w, authn.URL(PathLogout, sealed))
+		return web.SeeOther(w, authn.URL(PathLogout, sealed))
 	}
 	return s.endOrAsk(w, r, q)
 }
@@ -205,7 +205,7 @@ func (s *Server) signedOut(w http.ResponseWriter, q *logoutRequest) error {
 		return page.Write(w, http.StatusOK, done)
 	}
 	if q.state == "" {
-		return redirect(w, q.redirect)
+		return web.SeeOther(w, q.redirect)
 	}
-	return redirect(w, withQuery(q.redirect, url.Values{"state": {q.state}}))
+	return web.SeeOther(w, withQuery(q.redirect, url.Values{"state": {q.state}}))
 }

@@ -28,7 +28,15 @@ const (
 	pushedLife = 90 * time.Second
 	// maxPushed is more than any request needs and little to keep.
 	maxPushed = 16 << 10
+	// pushedKept is how long a request is kept: a browser may have come with it at the last moment.
+	pushedKept = pushedLife + authn.TicketLife
+	// At most so many requests of clients that anybody can be are kept: from one network, which is all who share an address, and for
+	// one client, which is everybody who uses the program.
+	maxPushedOfNetwork = 500
+	maxPushedOfClient  = 10000
 )
+
+var errManyPushed = iam.Refuse(iam.TooMany, "too_many_requests", "too many pushed requests: try again later, or send the browser with the parameters themselves")
 
 var errPushed = iam.Refuse(iam.Invalid, "invalid_request_uri", "the request that you were sent here with has ended, or was answered already: start again where you came from")
 
@@ -62,10 +70,13 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	now := s.People.Now()
+	if err := s.admitPushed(ctx, client, now); err != nil {
+		return err
+	}
 	var random [16]byte
 	rand.Read(random[:])
 	name := base64.RawURLEncoding.EncodeToString(random[:])
-	p := &iam.PushedRequest{Client: client.ID, Form: kept, EndsAt: now.Add(pushedLife), KeptUntil: now.Add(pushedLife + authn.TicketLife)}
+	p := &iam.PushedRequest{Client: client.ID, Form: kept, EndsAt: now.Add(pushedLife), KeptUntil: now.Add(pushedKept)}
 	if err := s.Pushed.CreatePushedRequest(ctx, name, p); err != nil {
 		return err
 	}
@@ -75,6 +86,18 @@ func (s *Server) par(w http.ResponseWriter, r *http.Request) error {
 	w.WriteHeader(http.StatusCreated)
 	_, err = fmt.Fprintf(w, `{"request_uri":"%s%s","expires_in":%d}`, pushedPrefix, name, int(pushedLife.Seconds()))
 	return err
+}
+
+// admitPushed counts a request of a client that does not prove who it is, of its network and of the client: without that, a stranger
+// who knows no more than a client_id would have us keep as much as he likes.
+func (s *Server) admitPushed(ctx context.Context, client *iam.Client, now time.Time) error {
+	if !client.Public() {
+		return nil
+	}
+	return s.take(ctx, []quota{
+		{"push-network", web.Network(ctx), iam.Limit{Most: maxPushedOfNetwork, Window: pushedKept}},
+		{"push-client", string(client.ID), iam.Limit{Most: maxPushedOfClient, Window: pushedKept}},
+	}, now, errManyPushed)
 }
 
 // readPushed replaces the parameters that a browser has brought by those that the client has pushed. It may come more than once, as

@@ -95,6 +95,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 			status, code = http.StatusInternalServerError, "server_error"
 		}
 	}
+	web.SetRetryAfter(w.Header(), err)
 	switch status {
 	case http.StatusUnauthorized:
 		w.Header()["Www-Authenticate"] = []string{`Basic realm="gatehouse", charset="UTF-8"`}
@@ -104,16 +105,9 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	writeErrorBody(w, r, status, code, description)
 }
 
-// writeErrorBody writes an error in the form of RFC 6749 §5.2, and when to come back if that may help.
+// writeErrorBody writes an error in the form of RFC 6749 §5.2.
 func writeErrorBody(w http.ResponseWriter, r *http.Request, status int, code, description string) {
 	h := w.Header()
-	switch {
-	case h["Retry-After"] != nil: // whoever refuses knows better
-	case status == http.StatusTooManyRequests:
-		h["Retry-After"] = []string{"60"}
-	case status == http.StatusServiceUnavailable:
-		h["Retry-After"] = []string{"1"}
-	}
 	web.Add(r.Context(), slog.String("oauth_error", code))
 	body := append([]byte(`{"error":"`), code...)
 	body = append(body, `","error_description":"`...)

@@ -8,6 +8,7 @@ import (
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/page"
+	"github.com/gatehouse-id/gatehouse/internal/web"
 )
 
 // The response modes (OAuth 2.0 Multiple Response Types §2.1, OAuth 2.0 Form Post Response Mode).
@@ -35,7 +36,7 @@ func (s *Server) write(w http.ResponseWriter, _ *http.Request, a answer, paramet
 	if a.post {
 		return page.Write(w, http.StatusOK, page.NewFormPost(a.to, leaves(a.to), values))
 	}
-	return redirect(w, withQuery(a.to, values))
+	return web.SeeOther(w, withQuery(a.to, values))
 }
 
 // withQuery adds parameters to a redirect URI, which keeps those that it has (RFC 6749 §4.1.2).
@@ -47,16 +48,6 @@ func withQuery(uri string, values url.Values) string {
 		uri += "&"
 	}
 	return uri + values.Encode()
-}
-
-// redirect sends the browser on with 303: never again with what it has posted (RFC 9700 §4.12).
-func redirect(w http.ResponseWriter, location string) error {
-	h := w.Header()
-	noStore(h)
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Location", location)
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
 }
 
 // authorizeCodes are the error codes of an authorization response: RFC 6749 §4.1.2.1, OIDC Core §3.1.2.6, RFC 8707 §2, RFC 9396 §5

@@ -55,7 +55,7 @@ func (s *Server) goOn(w http.ResponseWriter, r *http.Request, x *interaction, pa
 	if err != nil {
 		return s.refuse(w, r, x.authorizeRequest, err)
 	}
-	return redirect(w, authn.URL(path, sealed))
+	return web.SeeOther(w, authn.URL(path, sealed))
 }
 
 // resume is GET /authorize/resume: it sends the browser wherever something is missing, and answers the client when nothing is.

@@ -32,7 +32,7 @@ const (
 	maxSources = 4096
 )
 
-var errSlowDown = iam.Refuse(iam.TooMany, "slow_down", "too many failed authentications from this address: wait a minute, then check the client's credentials")
+var errSlowDown = iam.Refuse(iam.TooMany, "slow_down", "too many failed authentications from this address: wait a minute, then check the client's credentials").WithCause(web.Wait(time.Minute))
 
 // NewFailures returns an empty count.
 func NewFailures() *Failures {

@@ -23,13 +23,11 @@ func (*Error) Template() string { return "error.html" }
 // WriteError is a web.ErrorWriter for pages. It never sends the browser anywhere.
 func WriteError(w http.ResponseWriter, r *http.Request, err error) {
 	status, p := web.StatusOf(err), &Error{RequestID: web.RequestID(r.Context())}
+	web.SetRetryAfter(w.Header(), err)
 	var e *iam.Error
 	switch {
 	case status == http.StatusServiceUnavailable:
 		p.Title, p.Code, p.Message = "Try again in a moment", "temporarily_unavailable", "Something that this page needs does not answer. Nothing was lost: try again in a moment."
-		if w.Header()["Retry-After"] == nil {
-			w.Header()["Retry-After"] = []string{"1"}
-		}
 	case errors.As(err, &e) && e.Kind != iam.Internal:
 		p.Title, p.Code, p.Message = "This did not work", e.Code, sentence(e.Message)
 	default:

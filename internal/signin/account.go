@@ -3,10 +3,9 @@ package signin
 import (
 	"context"
 	"errors"
-	"math"
 	"net/http"
-	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/access"
 	"github.com/gatehouse-id/gatehouse/internal/authn"
@@ -32,7 +31,7 @@ func (s *Server) signedIn(w http.ResponseWriter, r *http.Request) (*authn.Person
 	if err != nil || who != nil {
 		return who, err
 	}
-	return nil, redirect(w, PathLogin)
+	return nil, web.SeeOther(w, PathLogin)
 }
 
 func (s *Server) showAccount(w http.ResponseWriter, r *http.Request) error {
@@ -100,11 +99,11 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, who *aut
 		return refuse(http.StatusBadRequest, "The two new passwords differ.")
 	}
 	err := s.Passwords.Confirm(r, who.User, f.Get("password"))
-	var many *authn.TooMany
+	var wait web.Wait
 	switch {
-	case errors.As(err, &many):
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(many.Wait.Seconds()))))
-		return refuse(http.StatusTooManyRequests, "There were too many attempts. Try again "+in(many.Wait)+".")
+	case errors.As(err, &wait):
+		web.SetRetryAfter(w.Header(), err)
+		return refuse(http.StatusTooManyRequests, "There were too many attempts. Try again "+in(time.Duration(wait))+".")
 	case iam.CodeOf(err) == "wrong_credentials":
 		return refuse(http.StatusBadRequest, "The present password is not right.")
 	case err != nil:

@@ -92,5 +92,5 @@ func (s *Server) endAccess(w http.ResponseWriter, r *http.Request, who *authn.Pe
 	default:
 		return iam.Errorf(iam.Invalid, "this page has no such button")
 	}
-	return redirect(w, PathAccount)
+	return web.SeeOther(w, PathAccount)
 }

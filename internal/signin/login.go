@@ -59,11 +59,11 @@ func (s *Server) login(w http.ResponseWriter, r *http.Request) error {
 		return iam.Refuse(iam.Forbidden, "passwords_off", "nobody signs in by password here")
 	}
 	user, err := s.Passwords.Check(r, f.Get("username"), f.Get("password"))
-	var many *authn.TooMany
+	var wait web.Wait
 	switch {
-	case errors.As(err, &many):
-		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(many.Wait.Seconds()))))
-		return s.refuseLogin(w, r, http.StatusTooManyRequests, f, ticket, "There were too many attempts. Try again "+in(many.Wait)+".")
+	case errors.As(err, &wait):
+		web.SetRetryAfter(w.Header(), err)
+		return s.refuseLogin(w, r, http.StatusTooManyRequests, f, ticket, "There were too many attempts. Try again "+in(time.Duration(wait))+".")
 	case iam.CodeOf(err) == "wrong_credentials":
 		return s.refuseLogin(w, r, http.StatusBadRequest, f, ticket, "The user name or the password is not right.")
 	case err != nil:

@@ -77,14 +77,7 @@ func (s *Server) goOn(w http.ResponseWriter, r *http.Request, ticket *authn.Tick
 		}
 		to = authn.URL(ticket.Path, sealed)
 	}
-	return redirect(w, to)
-}
-
-func redirect(w http.ResponseWriter, to string) error {
-	w.Header().Set("Location", to)
-	w.Header().Set("Cache-Control", "no-store")
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
+	return web.SeeOther(w, to)
 }
 
 // ticket opens the ticket of a request, nil when it has none.

@@ -80,7 +80,7 @@ func (u *Upstream) start(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return redirect(w, to)
+	return web.SeeOther(w, to)
 }
 
 // leave begins a trip and returns where the browser goes.
@@ -153,13 +153,13 @@ func (u *Upstream) callback(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if trip.Ticket == nil {
-		return redirect(w, PathAccount)
+		return web.SeeOther(w, PathAccount)
 	}
 	ticket, err := u.Tickets.Seal(trip.Ticket)
 	if err != nil {
 		return err
 	}
-	return redirect(w, authn.URL(trip.Ticket.Path, ticket))
+	return web.SeeOther(w, authn.URL(trip.Ticket.Path, ticket))
 }
 
 // tell puts into the log what somebody was to get and the access model refused.
@@ -183,7 +183,7 @@ func (u *Upstream) owner(w http.ResponseWriter, r *http.Request) (*authn.Person,
 	if err != nil {
 		return nil, err
 	}
-	return nil, redirect(w, authn.URL(PathLogin, ticket))
+	return nil, web.SeeOther(w, authn.URL(PathLogin, ticket))
 }
 
 // showLink asks whether the account at the provider is to be added.
@@ -239,5 +239,5 @@ func (u *Upstream) link(w http.ResponseWriter, r *http.Request, c *iam.Connector
 		return err
 	}
 	u.tell(r.Context(), c, who.User.ID, waits)
-	return redirect(w, PathAccount)
+	return web.SeeOther(w, PathAccount)
 }

@@ -61,6 +61,15 @@ func Problem(w http.ResponseWriter, r *http.Request, err error) {
 	_, _ = w.Write(body)
 }
 
+// A Wait is the cause of a refusal that ends by itself: how long that takes.
+type Wait time.Duration
+
+// Error implements error.
+func (w Wait) Error() string { return "for " + time.Duration(w).Round(time.Second).String() }
+
+// RetryAfter is what SetRetryAfter looks for.
+func (w Wait) RetryAfter() time.Duration { return time.Duration(w) }
+
 // SetRetryAfter sets Retry-After (RFC 9110 §10.2.3) on answers of 429 and 503, in whole seconds and at least 1. An error in
 // err's chain that knows when says so by a method RetryAfter() time.Duration.
 func SetRetryAfter(h http.Header, err error) {

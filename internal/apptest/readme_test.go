@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"io/fs"
 	"maps"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/gatehouse-id/gatehouse/internal/apptest"
 	"github.com/gatehouse-id/gatehouse/internal/kv/redistest"
 )
 
@@ -66,7 +68,7 @@ func readPage(t testing.TB, name string) page {
 func (p page) blocks(t testing.TB, heading string, n int) []block {
 	t.Helper()
 	if len(p[heading]) != n {
-		t.Fatalf("README.md has %d blocks of shell under %q, want %d; headings: %q", len(p[heading]), heading, n, slices.Sorted(maps.Keys(p)))
+		t.Fatalf("the page has %d blocks of shell under %q, want %d; headings: %q", len(p[heading]), heading, n, slices.Sorted(maps.Keys(p)))
 	}
 	return p[heading]
 }
@@ -300,6 +302,22 @@ func commandLine(t *testing.T, s *site) {
 		if !strings.Contains(out, want) {
 			t.Errorf("the command line printed %q, want %s", out, want)
 		}
+	}
+	s.paste(readPage(t, "README.md").blocks(t, "People sign in", 1)[0].shell)
+	signInByPassword(t, s, "ada")
+}
+
+// signInByPassword signs somebody in whose password is in a file NAME.password.
+func signInByPassword(t *testing.T, s *site, name string) {
+	t.Helper()
+	password, err := os.ReadFile(s.path(name + ".password"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := (&apptest.Broker{T: t, URL: "http://" + s.address}).Visitor()
+	a := v.Follow(v.Submit(v.Get("/login"), "/login", "username", name, "password", strings.TrimSpace(string(password))))
+	if a.Status != http.StatusOK || !strings.Contains(a.Body, name) {
+		t.Errorf("sign in as %s: got %s, want the account", name, a)
 	}
 }
 

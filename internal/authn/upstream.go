@@ -126,15 +126,26 @@ func (u *Upstreams) context(ctx context.Context) context.Context {
 
 // wrong is what a failed call to a provider comes to: it refuses, or it does not answer as it should, which may pass.
 func wrong(c *iam.Connector, what string, err error) error {
-	if refusal, ok := asRetrieveError(err); ok && refusal.Response != nil && refusal.Response.StatusCode < 500 {
-		return iam.Refuse(iam.Invalid, "upstream_refused", "%s %s: start again where you came from", c.Title(), what).WithCause(redact(refusal))
+	var refusal *oauth2.RetrieveError
+	if errors.As(err, &refusal) && refusal.Response.StatusCode < 500 {
+		return iam.Refuse(iam.Invalid, "upstream_refused", "%s %s: start again where you came from", c.Title(), what).WithCause(brief(err))
 	}
-	return iam.Refuse(iam.Unavailable, "upstream_unavailable", "%s %s", c.Title(), what).WithCause(err)
+	return iam.Refuse(iam.Unavailable, "upstream_unavailable", "%s %s", c.Title(), what).WithCause(brief(err))
 }
 
 // untrue refuses what a provider has said.
 func untrue(c *iam.Connector, err error) error {
-	return iam.Refuse(iam.Invalid, "upstream_refused", "what %s says of you cannot be relied on: start again where you came from", c.Title()).WithCause(err)
+	return iam.Refuse(iam.Invalid, "upstream_refused", "what %s says of you cannot be relied on: start again where you came from", c.Title()).WithCause(brief(err))
+}
+
+// brief is what the log gets of a fault at a provider: a line. The errors of libraries hold the whole answer, which may be long and may
+// hold anything, such as what we have sent.
+func brief(err error) error {
+	var refusal *oauth2.RetrieveError
+	if errors.As(err, &refusal) {
+		return fmt.Errorf("token endpoint: %s %s", refusal.Response.Status, said(refusal.ErrorCode, refusal.ErrorDescription))
+	}
+	return errors.New(said(err.Error(), ""))
 }
 
 // said makes a line of what a provider gives as its reason. It is a stranger's text, so it is cut, and is text only.
@@ -156,15 +167,4 @@ func hintParameter(c *iam.Connector) string {
 		return "login"
 	}
 	return "login_hint" // OIDC Core §3.1.2.1
-}
-
-func asRetrieveError(err error) (*oauth2.RetrieveError, bool) {
-	var e *oauth2.RetrieveError
-	ok := errors.As(err, &e)
-	return e, ok
-}
-
-// redact keeps of a token endpoint's refusal what is no secret: a body may hold anything.
-func redact(e *oauth2.RetrieveError) error {
-	return fmt.Errorf("token endpoint: %s %s", e.Response.Status, said(e.ErrorCode, e.ErrorDescription))
 }

@@ -127,10 +127,10 @@ func says(code string) func(apptest.Answer) bool {
 // interrupted are the flows. Each makes a stage ready, and then, whenever it is asked to, an attempt at the replica that will be cut.
 var interrupted = map[string]func(s, cut *stage) func() *attempt{
 	"authorize": func(s, cut *stage) func() *attempt {
-		v := s.SignedIn("ada")
+		v := s.SignedIn(s.user)
 		return func() *attempt { // of a pushed request: whether another is good, the cache says while it may
 			pushed := s.push().JSON(s.T)["request_uri"].(string)
-			path := "/authorize?client_id=app&request_uri=" + pushed
+			path := "/authorize?client_id=" + s.client + "&request_uri=" + pushed
 			return &attempt{
 				page: true, do: func() apptest.Answer { return v.On(cut.Broker).Get(path) }, done: leadsTo("/authorize/resume?"),
 				then: func(_, again apptest.Answer) { s.toApp(v, again.Header.Get("Location")) },
@@ -143,9 +143,9 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 		}
 	},
 	"the code": func(s, cut *stage) func() *attempt {
-		v := s.SignedIn("ada")
+		v := s.SignedIn(s.user)
 		return func() *attempt {
-			path := v.Get(s.authorize("app")).Header.Get("Location")
+			path := v.Get(s.authorize(s.client)).Header.Get("Location")
 			return &attempt{
 				page: true, do: func() apptest.Answer { return v.On(cut.Broker).Get(path) },
 				done: func(a apptest.Answer) bool { return s.brought(a).Has("code") },
@@ -159,11 +159,11 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 			name := "person-" + strconv.Itoa(people/8) // an attempt whose end the store has not seen counts as a guess
 			if people%8 == 0 {
 				s.person(name)
-				s.assign("acme", name, "reader")
+				s.assign(s.org, name, "reader")
 			}
 			people++
 			v := s.Visitor()
-			shown := v.Follow(v.Get(s.authorize("app")))
+			shown := v.Follow(v.Get(s.authorize(s.client)))
 			return &attempt{
 				page: true, do: func() apptest.Answer {
 					return v.On(cut.Broker).Submit(shown, "/login", "username", name, "password", password)
@@ -180,7 +180,7 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 		}
 	},
 	"consent": func(s, cut *stage) func() *attempt {
-		v := s.SignedIn("ada")
+		v, secret := s.SignedIn(s.user), s.register("asker", "")
 		return func() *attempt {
 			shown := v.Follow(v.Get(s.authorize("asker", "prompt", "consent")))
 			return &attempt{
@@ -188,13 +188,13 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 				done: leadsTo("/authorize/resume?"),
 				then: func(_, again apptest.Answer) {
 					code := s.toApp(v, again.Header.Get("Location")).Get("code")
-					s.got(s.app.Exchange(s.Broker, "asker", code, "client_secret", s.secret["asker"]))
+					s.got(s.app.Exchange(s.Broker, "asker", code, "client_secret", secret))
 				},
 			}
 		}
 	},
 	"redeeming a code": func(s, cut *stage) func() *attempt {
-		v := s.SignedIn("ada")
+		v := s.SignedIn(s.user)
 		return func() *attempt {
 			code := s.code(v)
 			return &attempt{
@@ -211,7 +211,7 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 		}
 	},
 	"a refresh": func(s, cut *stage) func() *attempt {
-		at := s.got(s.redeem(s.code(s.SignedIn("ada")))).refresh // one family through all of it
+		at := s.got(s.redeem(s.code(s.SignedIn(s.user)))).refresh // one family through all of it
 		return func() *attempt {
 			used := at
 			return &attempt{
@@ -226,7 +226,7 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 		}
 	},
 	"beginning a device": func(s, cut *stage) func() *attempt {
-		v := s.SignedIn("ada")
+		v := s.SignedIn(s.user)
 		return func() *attempt {
 			return &attempt{do: cut.device, done: ok, then: func(_, again apptest.Answer) {
 				s.approve(v, again.JSON(s.T)["user_code"].(string))
@@ -235,7 +235,7 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 		}
 	},
 	"approving a device": func(s, cut *stage) func() *attempt {
-		v := s.SignedIn("ada")
+		v := s.SignedIn(s.user)
 		return func() *attempt {
 			device := s.device().JSON(s.T)
 			shown := v.Get("/activate?user_code=" + device["user_code"].(string))
@@ -249,7 +249,7 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 		}
 	},
 	"redeeming a device code": func(s, cut *stage) func() *attempt {
-		v := s.SignedIn("ada")
+		v := s.SignedIn(s.user)
 		return func() *attempt {
 			device := s.device().JSON(s.T)
 			s.approve(v, device["user_code"].(string))
@@ -259,7 +259,7 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 		}
 	},
 	"userinfo": func(s, cut *stage) func() *attempt {
-		token := s.got(s.redeem(s.code(s.SignedIn("ada")))).access
+		token := s.got(s.redeem(s.code(s.SignedIn(s.user)))).access
 		return func() *attempt {
 			return &attempt{
 				do: func() apptest.Answer {
@@ -274,12 +274,12 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 	"introspection":                    inspection(func(t tokens) string { return t.access }),
 	"introspection of a refresh token": inspection(func(t tokens) string { return t.refresh }),
 	"revocation": func(s, cut *stage) func() *attempt {
-		v := s.SignedIn("ada")
+		v := s.SignedIn(s.user)
 		return func() *attempt {
 			held := s.got(s.redeem(s.code(v)))
 			return &attempt{
 				do: func() apptest.Answer {
-					return cut.Post("/oauth/revoke", "client_id", "app", "client_secret", s.secret["app"], "token", held.refresh)
+					return cut.Post("/oauth/revoke", "client_id", s.client, "client_secret", s.secret, "token", held.refresh)
 				},
 				done: ok,
 				then: func(_, _ apptest.Answer) {
@@ -293,7 +293,7 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 	},
 	"signing out": func(s, cut *stage) func() *attempt {
 		return func() *attempt {
-			v := s.SignedIn("ada")
+			v := s.SignedIn(s.user)
 			held := s.got(s.redeem(s.code(v)))
 			stolen := request(s.T, http.MethodGet, s.URL+"/account", nil)
 			if a := v.Do(stolen); !ok(a) { // which puts the cookies into the request
@@ -355,7 +355,7 @@ var interrupted = map[string]func(s, cut *stage) func() *attempt{
 // inspection is asking about a token of which the answer is known.
 func inspection(of func(tokens) string) func(s, cut *stage) func() *attempt {
 	return func(s, cut *stage) func() *attempt {
-		token := of(s.got(s.redeem(s.code(s.SignedIn("ada")))))
+		token := of(s.got(s.redeem(s.code(s.SignedIn(s.user)))))
 		return func() *attempt {
 			return &attempt{
 				do:   func() apptest.Answer { return cut.inspect(token) },

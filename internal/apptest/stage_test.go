@@ -10,40 +10,67 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/apptest"
 )
 
-// A stage is a broker with Ada, who is a reader in acme and in byron, and with two applications: app, which everybody consents to, and
-// asker, which asks. Nothing on it needs a real browser.
+// A stage is a broker with somebody who is a reader in an organization, and with an application that everybody consents to. Nothing on it
+// needs a real browser.
 type stage struct {
 	*apptest.Broker
-	app    *apptest.RelyingParty
-	secret map[string]string // by client
+	app               *apptest.RelyingParty
+	user, org, client string
+	secret            string // of the client
 }
 
+// newStage makes the stage of Ada.
 func newStage(t testing.TB, b *apptest.Broker) *stage {
 	t.Helper()
-	s := &stage{Broker: b, app: apptest.NewRelyingParty(t), secret: map[string]string{}}
-	ctx, api := t.Context(), b.API()
-	s.person("ada")
-	if _, err := api.CreateOrganization(ctx, apiv1.NewNode{Name: "byron", NodeSpec: apiv1.NodeSpec{Model: "floxhub"}, Assignments: []apiv1.Assignment{{User: "owner", Role: "owner"}}}); err != nil {
-		t.Fatal(err)
+	return (&stage{Broker: b, app: apptest.NewRelyingParty(t)}).cast("ada", floxhub)
+}
+
+// cast is a stage on the same broker with a user, an organization and a client of its own, named after the user.
+func (s *stage) cast(user string, r rules) *stage {
+	s.T.Helper()
+	c := &stage{Broker: s.Broker, app: s.app, user: user, org: user + "-works", client: user + "-app"}
+	c.person(user)
+	c.organization(c.org, r)
+	c.secret = c.register(c.client, "implicit")
+	return c
+}
+
+// register makes a client that may have everything, and returns its secret.
+func (s *stage) register(client, consent string) string {
+	s.T.Helper()
+	made, err := s.API().CreateClient(s.T.Context(), apiv1.NewClient{Name: client, ClientSpec: apiv1.ClientSpec{
+		ClientID: client, GrantTypes: []string{"authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"},
+		RedirectURIs: []string{s.app.Callback()}, Audiences: []string{apptest.Audience}, Scopes: []string{"openid", "email", "offline_access"}, Consent: consent,
+	}})
+	if err != nil {
+		s.T.Fatal(err)
 	}
-	for _, org := range []string{"acme", "byron"} {
-		s.assign(org, "ada", "reader")
+	return made.Secret.Value
+}
+
+// rules are an access model, and its roles for somebody who runs an organization and for the user.
+type rules struct{ model, runs, holds string }
+
+var (
+	floxhub   = rules{"floxhub", "owner", "reader"}
+	flakiness = rules{"flakiness", "admin", "member"} // in which members can be suspended
+)
+
+// organization makes one in which the user holds something.
+func (s *stage) organization(name string, r rules) {
+	s.T.Helper()
+	n := apiv1.NewNode{Name: name, NodeSpec: apiv1.NodeSpec{Model: r.model}, Assignments: []apiv1.Assignment{{User: "owner", Role: r.runs}, {User: s.user, Role: r.holds}}}
+	if _, err := s.API().CreateOrganization(s.T.Context(), n); err != nil {
+		s.T.Fatal(err)
 	}
-	for id, consent := range map[string]string{"app": "implicit", "asker": ""} {
-		made, err := api.CreateClient(ctx, apiv1.NewClient{Name: id, ClientSpec: apiv1.ClientSpec{
-			ClientID: id, GrantTypes: []string{"authorization_code", "refresh_token"}, RedirectURIs: []string{s.app.Callback()},
-			Audiences: []string{apptest.Audience}, Scopes: []string{"openid", "email", "offline_access"}, Consent: consent,
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.secret[id] = made.Secret.Value
-	}
-	return s
 }
 
 // on is the stage with the next requests at another replica.
-func (s *stage) on(b *apptest.Broker) *stage { return &stage{b, s.app, s.secret} }
+func (s *stage) on(b *apptest.Broker) *stage {
+	c := *s
+	c.Broker = b
+	return &c
+}
 
 // person makes a user with the password of all.
 func (s *stage) person(name string) {
@@ -61,16 +88,16 @@ func (s *stage) assign(org, user, role string) {
 	}
 }
 
-// authorize is the path at which a browser begins a request for everything that an application may have, in acme.
+// authorize is the path at which a browser begins a request for everything that an application may have.
 func (s *stage) authorize(client string, pairs ...string) string {
-	pairs = append([]string{"scope", "openid email offline_access", "organization", "acme"}, pairs...)
+	pairs = append([]string{"scope", "openid email offline_access", "organization", s.org}, pairs...)
 	return strings.TrimPrefix(s.app.Authorize(s.Broker, client, pairs...), s.URL)
 }
 
 // push sends a request ahead of the browser.
 func (s *stage) push() apptest.Answer {
 	s.T.Helper()
-	return s.Post("/oauth/par", "client_id", "app", "client_secret", s.secret["app"], "response_type", "code", "redirect_uri", s.app.Callback(),
+	return s.Post("/oauth/par", "client_id", s.client, "client_secret", s.secret, "response_type", "code", "redirect_uri", s.app.Callback(),
 		"scope", "openid", "code_challenge", strings.Repeat("c", 43), "code_challenge_method", "S256")
 }
 
@@ -99,10 +126,10 @@ func (s *stage) brought(a apptest.Answer) url.Values {
 	return to.Query()
 }
 
-// code returns a code for app from somebody who is signed in.
+// code returns a code from somebody who is signed in.
 func (s *stage) code(v *apptest.Visitor, pairs ...string) string {
 	s.T.Helper()
-	brought := s.toApp(v, s.authorize("app", pairs...))
+	brought := s.toApp(v, s.authorize(s.client, pairs...))
 	if brought.Get("code") == "" {
 		s.T.Fatalf("the application got %v, want a code", brought)
 	}
@@ -111,18 +138,22 @@ func (s *stage) code(v *apptest.Visitor, pairs ...string) string {
 
 func (s *stage) redeem(code string) apptest.Answer {
 	s.T.Helper()
-	return s.app.Exchange(s.Broker, "app", code, "client_secret", s.secret["app"])
+	return s.app.Exchange(s.Broker, s.client, code, "client_secret", s.secret)
 }
 
 func (s *stage) refresh(token string, pairs ...string) apptest.Answer {
 	s.T.Helper()
-	return s.Post("/oauth/token", append([]string{"grant_type", "refresh_token", "client_id", "app", "client_secret", s.secret["app"], "refresh_token", token}, pairs...)...)
+	return s.Post("/oauth/token", append(s.refreshForm(token), pairs...)...)
 }
 
-// inspect asks about a token as app.
+func (s *stage) refreshForm(token string) []string {
+	return []string{"grant_type", "refresh_token", "client_id", s.client, "client_secret", s.secret, "refresh_token", token}
+}
+
+// inspect asks about a token as the client.
 func (s *stage) inspect(token string) apptest.Answer {
 	s.T.Helper()
-	return s.Post("/oauth/introspect", "client_id", "app", "client_secret", s.secret["app"], "token", token)
+	return s.Post("/oauth/introspect", "client_id", s.client, "client_secret", s.secret, "token", token)
 }
 
 func (s *stage) active(token string) bool {
@@ -137,12 +168,12 @@ func (s *stage) active(token string) bool {
 // device has a program ask for a code.
 func (s *stage) device() apptest.Answer {
 	s.T.Helper()
-	return s.Post("/oauth/device/code", "client_id", "gatehouse-cli", "scope", "openid offline_access", "organization", "acme")
+	return s.Post("/oauth/device/code", "client_id", s.client, "client_secret", s.secret, "scope", "openid offline_access", "organization", s.org)
 }
 
 func (s *stage) poll(deviceCode string) apptest.Answer {
 	s.T.Helper()
-	return s.Post("/oauth/token", "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "client_id", "gatehouse-cli", "device_code", deviceCode)
+	return s.Post("/oauth/token", "grant_type", "urn:ietf:params:oauth:grant-type:device_code", "client_id", s.client, "client_secret", s.secret, "device_code", deviceCode)
 }
 
 // approve connects a device.

@@ -653,3 +653,26 @@ func TestPushedRequestsOfPublicClientsAreBounded(t *testing.T) {
 		t.Errorf("a confidential client: got %s", a)
 	}
 }
+
+// What somebody has taken back is asked for anew, also by a page from before that is still in the history of the browser.
+func TestWithdrawnConsentHoldsAgainstPagesFromBefore(t *testing.T) {
+	b := openSite(t)
+	v := visit(t, b)
+	v.signIn("ada")
+	accepted := v.Submit(v.authorize(ask()...), "/consent", "decision", "accept")
+	back := accepted.Header.Get("Location")
+	wantCode(t, b, v.follow(accepted), "https://shop.example/cb?")
+	wantCode(t, b, v.follow(v.Get(back)), "https://shop.example/cb?")
+
+	account := v.Get("/account")
+	token := regexp.MustCompile(`name="form_token" value="([^"]*)"`).FindStringSubmatch(account.Body)
+	if token == nil {
+		t.Fatalf("the account page: got %s", account)
+	}
+	if a := v.Do(b.Form("/account", "form_token", token[1], "do", "withdraw", "id", "shop")); a.Status != http.StatusSeeOther {
+		t.Fatalf("withdraw: got %s", a)
+	}
+	if a := v.follow(v.Get(back)); a.Status != http.StatusOK || !strings.Contains(a.Body, `action="/consent"`) {
+		t.Errorf("the page from before: got %s to %q, want to be asked", a, a.Header.Get("Location"))
+	}
+}

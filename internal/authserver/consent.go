@@ -27,18 +27,18 @@ func (x *interaction) consentTo(a *token.Authorization) []string {
 // same. What was consented to once is not asked again, but for a client that cannot prove who it is: any program may take its name,
 // and must not get, unseen, what works while the person is away (OIDC Core §11, RFC 8252 §8.6).
 func (s *Server) mustConsent(ctx context.Context, x *interaction, scopes []string) (bool, error) {
-	if x.ticket.Consented && within(scopes, x.ticket.Scopes) {
-		return false, nil
+	if !x.ticket.Consented || !within(scopes, x.ticket.Scopes) {
+		if x.prompt(promptConsent) {
+			return true, nil
+		}
+		if w := x.client.Web; w != nil && w.Consent == "implicit" {
+			return false, nil
+		}
+		if x.client.Public() && slices.Contains(scopes, token.ScopeOfflineAccess) {
+			return true, nil
+		}
 	}
-	if x.prompt(promptConsent) {
-		return true, nil
-	}
-	if w := x.client.Web; w != nil && w.Consent == "implicit" {
-		return false, nil
-	}
-	if x.client.Public() && slices.Contains(scopes, token.ScopeOfflineAccess) {
-		return true, nil
-	}
+	// What was decided for this very request was written down before: if it is not there, it was taken back since.
 	before, err := s.Grants.Consent(ctx, x.person.User.ID, x.client.ID)
 	return before == nil || !within(scopes, before.Scopes), err
 }

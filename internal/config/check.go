@@ -21,6 +21,7 @@ func (l *loader) check() {
 	l.checkKEK()
 	l.checkKeys()
 	l.checkTokens()
+	l.checkMail()
 	if l.config.Cache.Lease > 2*time.Second && !l.bad["cache.lease"] {
 		l.warn("cache.lease: %s is more than 2s: that long a removed client or role may still get tokens while the store is unreachable",
 			formatDuration(l.config.Cache.Lease))

@@ -27,6 +27,7 @@ type Config struct {
 	Grants         Grants         `key:"grants"`
 	Sessions       Sessions       `key:"sessions"`
 	SignIn         SignIn         `key:"signIn"`
+	Mail           Mail           `key:"mail"`
 	Admin          Admin          `key:"admin"`
 	Cache          Cache          `key:"cache"`
 	Limits         Limits         `key:"limits"`
@@ -88,6 +89,27 @@ type Sessions struct {
 // SignIn is about how people prove who they are.
 type SignIn struct {
 	Passwords bool `key:"passwords" default:"true" doc:"Whether people may sign in by a password. With false, only by a connector."`
+}
+
+// Mail is the server that takes the mail to people: invitations, new passwords, addresses to verify.
+type Mail struct {
+	Server   string `key:"server" want:"a host name or address, without a port" doc:"The SMTP server that takes our mail. Without one nothing is sent, and what needs mail says so; with dev, letters are printed."`
+	Port     int    `key:"port" default:"587" min:"1" max:"65535" doc:"Its port: 587 with starttls, 465 with tls."`
+	Username string `key:"username" doc:"Who we are to it. Without one it is not told."`
+	Password Secret `key:"password" secret:"true" doc:"The password to it. Better in a file that GATEHOUSE_MAIL_PASSWORD_FILE names."`
+	From     string `key:"from" want:"an address, as in Gatehouse <id@example.com>" doc:"Whom our mail is from. Required with server."`
+	TLS      string `key:"tls" default:"starttls" oneof:"starttls,tls,none" doc:"How the connection is encrypted. none only with dev, or to a server on loopback."`
+}
+
+// A Secret is a password in the configuration. It prints as [redacted].
+type Secret string
+
+// String returns "[redacted]", or "" for none.
+func (s Secret) String() string {
+	if s == "" {
+		return ""
+	}
+	return redacted
 }
 
 // Admin is about the admin API.

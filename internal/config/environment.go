@@ -20,7 +20,9 @@ func (l *loader) readEnvironment(environ []string) {
 	for _, f := range l.fields {
 		if text, ok := take(variables, f.env()); ok {
 			l.set(f, f.env(), split(f, text)...)
-			if store, isStore := f.value.Interface().(Store); isStore && store.hasPassword() {
+			store, isStore := f.value.Interface().(Store)
+			_, isSecret := f.value.Interface().(Secret)
+			if isSecret || isStore && store.hasPassword() {
 				l.warn("%s: the environment of a process is easily read: put its password into a file and name it in %s_FILE", f.key, f.env())
 			}
 		}

@@ -115,7 +115,7 @@ func (f field) set(texts ...string) string {
 			return ""
 		}
 		return fmt.Sprintf("%s is neither true nor false", quote(text))
-	case Store:
+	case Store, Secret:
 		f.value.SetString(text)
 		return ""
 	default: // string
@@ -177,7 +177,7 @@ func (f field) texts() []string {
 			texts[i] = prefix.String()
 		}
 		return texts
-	case Store:
+	case fmt.Stringer: // what hides a secret
 		return []string{v.String()}
 	default:
 		return []string{fmt.Sprint(v)}

@@ -51,6 +51,9 @@ const noticeUnit kv.Unit = "bl"
 // pushedUnit holds one pushed authorization request.
 func pushedUnit(hash string) kv.Unit { return kv.Unit("n:par:" + hash) }
 
+// linkUnit holds one one-time link.
+func linkUnit(id string) kv.Unit { return kv.Unit("n:ot:" + id) }
+
 // hashID makes an id of what may be anything and is not to be kept.
 func hashID(s string) string {
 	sum := sha256.Sum256([]byte(s))
@@ -73,6 +76,9 @@ var (
 
 // pushedRequests are authorization requests that clients have sent ahead, by the hash of their names.
 var pushedRequests = collection[iam.PushedRequest]{Coll: &kv.Coll{Name: "pushed", Ephemeral: true}, version: 1}
+
+// links are one-time links, by id.
+var links = collection[iam.Link]{Coll: &kv.Coll{Name: "link", Ephemeral: true}, version: 1}
 
 // The collections of the directory. An id built from several parts joins them with '/', which none but the last contains.
 var (

@@ -112,6 +112,10 @@ var goldens = []golden{
 	newGolden(pushedRequests, iam.PushedRequest{
 		Client: "app", Form: map[string][]string{"scope": {"openid"}, "state": {"s"}}, EndsAt: at, KeptUntil: at.Add(time.Hour),
 	}),
+	newGolden(links, iam.Link{
+		ID: "l_1", Purpose: iam.LinkInvitation, Hash: "h", User: "u_1", Email: "ann@acme.example", Mailed: true, Node: "n_1", InvitedAt: at,
+		CreatedAt: at, ExpiresAt: at.Add(time.Hour),
+	}),
 	newGolden(installations, Installation{
 		ID: "i_k3q7x2m5v6t4p2aa", Dev: true, Seeded: true, Issuer: "https://id.example", Pepper: []byte("sealed"), CreatedAt: at,
 	}),
@@ -233,7 +237,7 @@ func TestGoldenRecordsDecode(t *testing.T) {
 	seen := byName( // those that are not in the directory
 		revocations.Coll, leases.Coll, intents.Coll, failures.Coll, uses.Coll, denials.Coll, deniedAt.Coll,
 		grants.Coll, userGrants.Coll, sessions.Coll, userSessions.Coll, consents.Coll, onces.Coll,
-		userCodes.Coll, tallies.Coll, pushedRequests.Coll)
+		userCodes.Coll, tallies.Coll, pushedRequests.Coll, links.Coll)
 	maps.Copy(seen, collectionNamed)
 	for _, g := range goldens {
 		if seen[g.coll.Name] == nil {

@@ -48,12 +48,17 @@ func (p *program) invitationListCommand(r *remote) *cobra.Command {
 func (p *program) invitationCreateCommand(r *remote) *cobra.Command {
 	var n apiv1.NewInvitation
 	var login, life string
+	var link bool
 	cmd := &cobra.Command{
 		Use:   "create NODE",
 		Short: "Invite somebody to a node, or renew the invitation",
 		Long: `Invite somebody to a node. Whoever signs in with the account, or proves to have the address, gets the role as the access model
-allows. Until then the invitation holds a seat and nothing else. To invite somebody again renews it.`,
+allows. Until then the invitation holds a seat and nothing else. To invite somebody again renews it.
+
+An address gets a mail with a link, where the server sends mail; whoever opens that has proved to have the address. With --link the link
+is printed instead, for you to hand over: it takes up this one invitation, once, and proves no address.`,
 		Example: `  gatehouse invitation create acme --email carol@example.com --role writer
+  gatehouse invitation create acme --email carol@example.com --link
   gatehouse invitation create acme --login github:dave --expires-in 72h`,
 		Args: cobra.ExactArgs(1),
 	}
@@ -62,7 +67,11 @@ allows. Until then the invitation holds a seat and nothing else. To invite someb
 	flags.StringVar(&login, "login", "", "account of whoever is meant, as CONNECTOR:NAME")
 	flags.StringVar(&n.Role, "role", "", "role to give (default: that of those who join)")
 	flags.StringVar(&life, "expires-in", "", "how long it holds, up to 8760h (default 336h)")
+	flags.BoolVar(&link, "link", false, "print a link to hand over, and mail none")
 	return does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (_ string, err error) {
+		if link {
+			n.Delivery = apiv1.DeliveryLink
+		}
 		if n.Login, err = whom("", n.Email, login); err != nil {
 			return "", err
 		}
@@ -73,6 +82,14 @@ allows. Until then the invitation holds a seat and nothing else. To invite someb
 			}
 		}
 		i, err := api.Invite(ctx, args[0], n)
-		return fmt.Sprintf("%s is invited to %s as %s until %s: %s", loginText(i.Login), args[0], strings.Join(i.Roles, " "), when(i.ExpiresAt), i.ID), err
+		mailed := ""
+		if i.Mailed {
+			mailed = ", a mail is on its way"
+		}
+		done := fmt.Sprintf("%s is invited to %s as %s until %s%s: %s", loginText(i.Login), args[0], strings.Join(i.Roles, " "), when(i.ExpiresAt), mailed, i.ID)
+		if i.Link != "" {
+			done += "; hand over, for one use: " + i.Link
+		}
+		return done, err
 	})
 }

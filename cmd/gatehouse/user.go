@@ -29,6 +29,7 @@ func (p *program) userCommand() *cobra.Command {
 		},
 	}
 	return noun(cmd, list.command(p, r), p.userShowCommand(r), p.userCreateCommand(r), p.userDeleteCommand(r),
+		p.userResetPasswordCommand(r),
 		p.userStateCommand(r, "disable", "End a person's tokens and give no more", true),
 		p.userStateCommand(r, "enable", "Let a disabled person have tokens again", false),
 		p.userPasswordCommand(r), p.userLoginCommand(r))
@@ -72,6 +73,30 @@ func (p *program) userCreateCommand(r *remote) *cobra.Command {
 		u.Name = args[0]
 		made, err := api.CreateUser(ctx, u)
 		return fmt.Sprintf("user %s is made: %s", made.Name, made.ID), err
+	})
+}
+
+func (p *program) userResetPasswordCommand(r *remote) *cobra.Command {
+	var n apiv1.NewPasswordReset
+	var link bool
+	cmd := &cobra.Command{
+		Use: "reset-password USER", Short: "Have a person choose a new password by a one-time link", Args: cobra.ExactArgs(1),
+		Long: `Have a person choose a new password. The link is mailed, where the server sends mail and the person has proved to have an
+address; otherwise, or with --link, it is printed for you to hand over. It works once, within 30 minutes. The present password holds until then;
+the new one ends whatever was open. Nobody but the person ever sees it.`,
+		Example: `  gatehouse user reset-password carol
+  gatehouse user reset-password carol --link`,
+	}
+	cmd.Flags().BoolVar(&link, "link", false, "print the link, and mail none")
+	return does(p, r, cmd, func(api *apiv1.Client, ctx context.Context, args []string) (string, error) {
+		if link {
+			n.Delivery = apiv1.DeliveryLink
+		}
+		v, err := api.ResetUserPassword(ctx, args[0], n)
+		if v.Mailed {
+			return fmt.Sprintf("a mail with a link is on its way to %s", args[0]), err
+		}
+		return fmt.Sprintf("hand over to %s, for one use until %s: %s", args[0], when(v.ExpiresAt), v.Link), err
 	})
 }
 

@@ -104,6 +104,7 @@ func start(t testing.TB) *broker {
 		Issuer: issuer, Directory: b.directory, Store: b.store, Inspector: b.inspector, Revoker: revoker, Endings: endings,
 		Keys: &ringKeys{all: all, revoke: revoker.All}, Limit: web.NewLimiterOf("admin", 8, 256, time.Minute), Sealer: sealer,
 		Refusals: b.refusals,
+		Letters:  &authn.Letters{Links: &authn.Links{Store: b.store, Issuer: issuer, Now: b.now}, Tallies: b.store, Now: b.now},
 	}
 	b.routes, err = server.Routes()
 	check(t, err)

@@ -5,6 +5,8 @@ import (
 	"net/http"
 
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
+	"github.com/gatehouse-id/gatehouse/internal/authn"
+	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -25,7 +27,7 @@ func (a *api) invitationsAt(home, id, noun string) {
 			AtNode
 			Body apiv1.NewInvitation
 		}) (*plain[apiv1.Invitation], error) {
-			v, err := a.Directory.Invite(ctx, by.by(), path(in.Node), in.Body)
+			v, err := a.invite(ctx, by, path(in.Node), in.Body)
 			return &plain[apiv1.Invitation]{Body: v}, err
 		})
 	add(a, op{http.MethodDelete, at + "/{invitation}", "delete-invitation-to-" + id, "Take an invitation to " + noun + " back", tag, http.StatusNoContent, false, false},
@@ -35,6 +37,42 @@ func (a *api) invitationsAt(home, id, noun string) {
 		}) (*none, error) {
 			return nil, a.Directory.DeleteInvitation(ctx, by.by(), path(in.Node), in.Invitation)
 		})
+}
+
+// invite invites, and then tells: whoever may invite somebody may hand a link over, which proves no address. An invitation whose mail
+// could not be taken holds; to invite again sends it again.
+func (a *api) invite(ctx context.Context, by *caller, node string, n apiv1.NewInvitation) (apiv1.Invitation, error) {
+	how := n.Delivery
+	switch {
+	case n.Email == "" && how != "":
+		return apiv1.Invitation{}, iam.Errorf(iam.Invalid, "delivery: an account at a provider has no address to send to, and takes its invitation up by signing in")
+	case how == apiv1.DeliveryMail:
+		if err := a.Letters.On(); err != nil {
+			return apiv1.Invitation{}, err
+		}
+	case n.Email != "" && how == "" && a.Letters.On() == nil:
+		how = apiv1.DeliveryMail
+	}
+	v, err := a.Directory.Invite(ctx, by.by(), node, n)
+	if err != nil || how == "" {
+		return v, err
+	}
+	id, err := a.Directory.Place(ctx, node)
+	if err != nil {
+		return v, err
+	}
+	i := authn.Invited{Email: v.Login.Name, Node: id, By: v.InvitedBy, At: v.CreatedAt, ExpiresAt: v.ExpiresAt}
+	offer, err := a.Directory.Offered(ctx, i.Offer())
+	if err != nil {
+		return v, err
+	}
+	i.Path, i.Roles = offer.Path, offer.Roles
+	if how == apiv1.DeliveryMail {
+		v.Mailed, err = true, a.Letters.Invite(i)
+		return v, err
+	}
+	v.Link, err = a.Letters.InviteLink(ctx, i)
+	return v, err
 }
 
 func (a *api) logins() {

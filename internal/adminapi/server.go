@@ -31,7 +31,9 @@ type Server struct {
 	Revoker   *token.Revoker
 	Endings   *authn.Endings
 	Keys      Keys
-	Limit     *web.Limiter
+	// Letters makes the one-time links that the API mails or returns.
+	Letters *authn.Letters
+	Limit   *web.Limiter
 	// Sealer seals the answers that are kept for requests with an idempotency key.
 	Sealer *keys.Sealer
 	// Draining is closed when the server is about to end: who waits for news is answered.

@@ -177,6 +177,7 @@ var sweepRules = map[string]sweepRule{
 	"GET /api/v1/users/{user}":                       {platform: true},
 	"PUT /api/v1/users/{user}":                       {platform: true, body: `{}`},
 	"DELETE /api/v1/users/{user}":                    {platform: true},
+	"POST /api/v1/users/{user}/password-resets":      {platform: true, body: `{}`},
 	"GET /api/v1/users/{user}/logins":                {platform: true},
 	"POST /api/v1/users/{user}/logins":               {platform: true, body: `{"connector":"github","subject":"1"}`},
 	"DELETE /api/v1/users/{user}/logins/{login}":     {platform: true},
@@ -199,7 +200,7 @@ var naming = map[string][]string{
 }
 
 var telling = strings.Fields(`access_rev action after alg allowed_origins anchor application_type assign assignable_to assignments assignments.login
-	actor assign.actor audiences backchannel_logout_uri client_id comment connector consent decision disabled display_name due email expire_old_after
+	actor assign.actor audiences backchannel_logout_uri client_id comment connector consent decision delivery disabled display_name due email expire_old_after
 	expires_at expires_in force format grant_types holders id_token_signed_response_alg key kind level login members model name order organization_choice
 	organization_switch outcome permissions platform_role post_logout_redirect_uris redirect_uris require_pkce resource scopes search seats secrets settings
 	since skip source state strict_auth_method token_endpoint_auth_method type until value wait changes add_group_member delete_group delete_role

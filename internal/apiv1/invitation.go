@@ -14,7 +14,15 @@ type Invitation struct {
 	CreatedAt time.Time `json:"created_at,omitzero"`
 	ExpiresAt time.Time `json:"expires_at,omitzero" doc:"From then on it is over. Absent: never."`
 	Waits     string    `json:"waits,omitempty" doc:"The person has come, and the access model refused this with that code."`
+	Mailed    bool      `json:"mailed,omitempty" doc:"Of one that was just made: a letter is on its way."`
+	Link      string    `json:"link,omitempty" doc:"Of one that was just made with delivery link: what takes it up, once. Shown this once."`
 }
+
+// How a one-time link comes to whom it is for.
+const (
+	DeliveryMail = "mail"
+	DeliveryLink = "link"
+)
 
 // NewInvitation names one of Email and Login.
 type NewInvitation struct {
@@ -22,6 +30,7 @@ type NewInvitation struct {
 	Login     *Login    `json:"login,omitempty" doc:"Who signs in with this account at an upstream provider."`
 	Role      string    `json:"role,omitempty" doc:"Absent: the role for those who join."`
 	ExpiresIn *Duration `json:"expires_in,omitempty" doc:"Up to a year, in whole seconds. Absent: 14 days."`
+	Delivery  string    `json:"delivery,omitempty" enum:"mail,link" doc:"Of an address: mail sends a link to it, whoever opens that has proved to have the address; link returns one to hand over, which proves nothing. Absent: mail where it is configured."`
 }
 
 func invitations(node string) string { return "/nodes" + segment(node) + "/invitations" }

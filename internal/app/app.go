@@ -66,7 +66,7 @@ type App struct {
 	listener   net.Listener
 	opListener net.Listener
 	welcome    string
-	signInLink string // what dev prints; "": nobody is to be signed in by one
+	letters    *authn.Letters
 
 	background context.Context // of what runs beside the requests
 	stop       context.CancelFunc
@@ -170,10 +170,11 @@ func New(ctx context.Context, o Options) (_ *App, err error) {
 		LastUsed: a.store.SecretsUsed, SubjectUsed: a.store.SubjectUsed, Denied: denied(a.store),
 	}
 	a.keyring.settle = a.directory.Settle
+	a.letters = a.newLetters()
 	a.refusals = &adminapi.Refusals{Directory: a.directory, Now: time.Now, Log: o.Log}
 	admin := &adminapi.Server{
 		Refusals: a.refusals, Draining: a.draining,
-		Issuer: c.Issuer, Directory: a.directory, Store: a.store, Inspector: server.Inspector, Revoker: server.Revoker, Endings: server.Endings, Keys: a.keyring,
+		Issuer: c.Issuer, Directory: a.directory, Store: a.store, Inspector: server.Inspector, Revoker: server.Revoker, Endings: server.Endings, Keys: a.keyring, Letters: a.letters,
 		Limit: limiter("admin", c), Sealer: sealer,
 	}
 
@@ -358,6 +359,9 @@ func (a *App) Run(ctx context.Context) error {
 	a.running.Go(func() { a.sweep(a.background) })
 	a.running.Go(func() { a.activity.Run(a.background) })
 	a.running.Go(func() { a.notifier.Run(a.background) })
+	if a.letters.Outbox != nil {
+		a.running.Go(func() { a.letters.Outbox.Run(a.background) })
+	}
 	a.log.InfoContext(ctx, "serving", "issuer", c.Issuer, "listen", a.Addr().String(), "operations", a.OperationsAddr().String())
 	if a.welcome != "" {
 		fmt.Fprint(a.options.Out, a.welcome)

@@ -31,7 +31,11 @@ func (a *App) seed(ctx context.Context) error {
 		if err := a.seedDev(ctx); err != nil {
 			return fmt.Errorf("development seed: %w", err)
 		}
-		a.welcome = welcome(a.options.Config.Issuer, a.options.DataDir, a.signInLink)
+		link, err := a.devSignIn(ctx)
+		if err != nil {
+			return fmt.Errorf("development seed: %w", err)
+		}
+		a.welcome = welcome(a.options.Config.Issuer, a.options.DataDir, link)
 	}
 	if len(a.options.Apply) == 0 {
 		return nil
@@ -105,6 +109,10 @@ func welcome(issuer, data, link string) string {
 		"--data-urlencode client_secret@" + filepath.Join(data, devClient+".secret"),
 		"-d audience=" + devAudience,
 	}, " ")
+	signIn := ""
+	if link != "" {
+		signIn = "\nSign in as acme's owner (once, within a day):\n\n  " + link + "\n"
+	}
 	return fmt.Sprintf(`
 Gatehouse serves %s for development: this machine only, data in %s.
 
@@ -115,10 +123,6 @@ A token for the organization acme:
 Have an independent library verify one:
 
   %s | go run ./docs/verify/go -issuer %s -audience %s
-
-Sign in as acme's owner (once, until the next start):
-
-  %s
-
-`, issuer, data, curl, curl, issuer, devAudience, link)
+%s
+`, issuer, data, curl, curl, issuer, devAudience, signIn)
 }

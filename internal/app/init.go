@@ -8,7 +8,9 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/gatehouse-id/gatehouse/internal/authn"
 	"github.com/gatehouse-id/gatehouse/internal/config"
+	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/store"
 )
 
@@ -49,7 +51,14 @@ func Init(ctx context.Context, c *config.Config, o InitOptions) (err error) {
 	if !made {
 		return fmt.Errorf("this store was set up by somebody else at the same moment: the secret in %s is not its operator's", o.SecretFile)
 	}
-	_, err = fmt.Fprintf(o.Out, "The store is set up for %s.\nThe secret of the client %q is in %s; whoever has it may do everything.\nNow run: gatehouse serve\n",
-		c.Issuer, OperatorID, o.SecretFile)
+	if _, err = fmt.Fprintf(o.Out, "The store is set up for %s.\nThe secret of the client %q is in %s; whoever has it may do everything.\nNow run: gatehouse serve\n",
+		c.Issuer, OperatorID, o.SecretFile); err != nil || !c.SignIn.Passwords {
+		return err
+	}
+	link, err := linksOf(st, c.Issuer).Create(ctx, iam.Link{Purpose: iam.LinkOperator, ExpiresAt: time.Now().Add(authn.OperatorLife)})
+	if err != nil {
+		return fmt.Errorf("everything is set up but the invitation of the first operator: %w", err)
+	}
+	_, err = fmt.Fprintf(o.Out, "Once it serves, whoever opens this link becomes the first person who may do everything (once, within a day):\n  %s\n", link)
 	return err
 }

@@ -1,12 +1,10 @@
 package app
 
 import (
-	"context"
 	"strings"
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/authn"
-	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/secret"
 	"github.com/gatehouse-id/gatehouse/internal/signin"
 	"github.com/gatehouse-id/gatehouse/internal/token"
@@ -57,9 +55,9 @@ func (a *App) signIn(p *people, hasher *secret.Hasher, endings *authn.Endings) *
 		}
 	}
 	s.Account = &signin.Account{Places: a.directory.Own, SetPassword: a.directory.SetPassword, Endings: endings}
-	if c.Dev {
-		s.Development = signin.NewLink(func(ctx context.Context) (*iam.User, error) { return a.store.UserNamed(ctx, devOwner) })
-		a.signInLink = s.Development.URL(c.Issuer)
+	s.Links = &signin.Links{
+		Links: a.letters.Links, Letters: a.letters, User: a.store.User,
+		Offered: a.directory.Offered, Accept: a.directory.Accept, Verify: a.directory.VerifyAddress,
 	}
 	return s
 }

@@ -46,7 +46,7 @@ var errGuesses = iam.Refuse(iam.TooMany, "too_many_attempts", "there were too ma
 // whatever was wrong, iam.TooMany (with a web.Wait) when it was tried too often, and iam.Unavailable; the right password is not told from a
 // wrong one by either of the last two.
 func (p *Passwords) Check(r *http.Request, name, password string) (*iam.User, error) {
-	name = strings.ToLower(strings.TrimSpace(norm.NFKC.String(name)))
+	name = spelled(name)
 	u, err := p.find(r.Context(), name)
 	if err != nil {
 		return nil, err
@@ -58,6 +58,13 @@ func (p *Passwords) Check(r *http.Request, name, password string) (*iam.User, er
 	}
 	return u, p.check(r, u, account, password)
 }
+
+// Named returns whose name, or verified address, somebody has typed; nil when it is nobody's.
+func (p *Passwords) Named(ctx context.Context, typed string) (*iam.User, error) {
+	return p.find(ctx, spelled(typed))
+}
+
+func spelled(name string) string { return strings.ToLower(strings.TrimSpace(norm.NFKC.String(name))) }
 
 // Confirm checks the password of somebody who is signed in, under the same limits.
 func (p *Passwords) Confirm(r *http.Request, u *iam.User, password string) error {

@@ -31,6 +31,12 @@ var (
 	asText = template.Must(template.New("letter.txt").Parse(letterText))
 )
 
+// Text returns the letter as plain text.
+func (l *Letter) Text() (string, error) {
+	text, _, err := l.render()
+	return text, err
+}
+
 // render writes a letter in both forms.
 func (l *Letter) render() (text, html string, err error) {
 	clean := *l

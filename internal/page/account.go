@@ -5,6 +5,8 @@ type Account struct {
 	Head
 	Username, Email string
 	EmailVerified   bool
+	CanVerify       bool // a link to verify the address can be sent
+	VerifySent      bool // one was sent just now
 	Places          []AccountPlace
 	Sessions        []AccountSession
 	Grants          []AccountGrant

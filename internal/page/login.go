@@ -7,6 +7,7 @@ type Login struct {
 	Username    string // what was typed, or is likely
 	Failed      string // why the last attempt did not work
 	Passwords   bool   // people may sign in by password
+	Forgot      bool   // people may ask for a new one by mail
 	Connectors  []LoginConnector
 }
 
@@ -15,13 +16,3 @@ type LoginConnector struct{ Name, URL string }
 
 // Template is the name of the page's file.
 func (*Login) Template() string { return "login.html" }
-
-// Link is the page behind a link that signs somebody in.
-type Link struct {
-	Head
-	Name  string // whom it signs in
-	Token string
-}
-
-// Template is the name of the page's file.
-func (*Link) Template() string { return "link.html" }

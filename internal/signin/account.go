@@ -65,6 +65,7 @@ func (s *Server) writeAccount(w http.ResponseWriter, r *http.Request, status int
 	p.Head = s.head(w, r, "Your account", web.Form{}, nil, who)
 	p.Wide = true
 	p.Username, p.Email, p.EmailVerified = who.User.Name, who.User.Email, who.User.EmailVerified
+	p.CanVerify = s.Links != nil && who.User.Email != "" && !who.User.EmailVerified && s.Links.Letters.On() == nil
 	p.HasPassword = s.Passwords != nil && who.User.PasswordHash != ""
 	return page.Write(w, status, &p)
 }
@@ -79,8 +80,11 @@ func (s *Server) changeAccount(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f := web.FormOf(r.Context())
-	if f.Get("do") == "password" {
+	switch f.Get("do") {
+	case "password":
 		return s.changePassword(w, r, who, f)
+	case "verify":
+		return s.sendVerification(w, r, who)
 	}
 	return s.endAccess(w, r, who, f)
 }
@@ -121,4 +125,15 @@ func (s *Server) changePassword(w http.ResponseWriter, r *http.Request, who *aut
 		return err
 	}
 	return s.signIn(w, r, nil, authn.Authentication{User: who.User, ACR: "1", AMR: []string{"pwd"}})
+}
+
+// sendVerification mails a link that verifies the person's address.
+func (s *Server) sendVerification(w http.ResponseWriter, r *http.Request, who *authn.Person) error {
+	if s.Links == nil || who.User.Email == "" || who.User.EmailVerified {
+		return web.SeeOther(w, PathAccount)
+	}
+	if err := s.Links.Letters.Verify(r.Context(), who.User); err != nil {
+		return err
+	}
+	return s.writeAccount(w, r, http.StatusOK, who, page.Account{VerifySent: true})
 }

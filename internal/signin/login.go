@@ -112,6 +112,7 @@ func (s *Server) writeLogin(w http.ResponseWriter, r *http.Request, status int, 
 		}
 	}
 	p.Passwords = s.Passwords != nil
+	p.Forgot = s.Links != nil && s.forgetful() == nil
 	p.Head = s.head(w, r, "Sign in", f, ticket, who)
 	return page.Write(w, status, &p)
 }

@@ -268,7 +268,7 @@ func TestDisabledAndDeletedPeopleAreOut(t *testing.T) {
 // contract.md 1: the link that development prints signs the owner in, once, and not by being looked at.
 func TestDevelopmentLinkWorksOnce(t *testing.T) {
 	b := start(t)
-	link := regexp.MustCompile(`http://\S+/login/dev\?token=\S+`).FindString(waitOut(t, b))
+	link := regexp.MustCompile(`http://\S+/link\?token=\S+`).FindString(waitOut(t, b))
 	if link == "" {
 		t.Fatal("no link")
 	}
@@ -283,12 +283,12 @@ func TestDevelopmentLinkWorksOnce(t *testing.T) {
 		t.Fatal("a look at the link has signed in")
 	}
 	v.Get(path)
-	wantStatus(t, "use", v.Send("/login/dev"), http.StatusSeeOther)
+	wantStatus(t, "use", v.Send("/link"), http.StatusSeeOther)
 	if !signedIn(t, v) || !strings.Contains(v.Get("/account").Body, "owner") {
 		t.Error("the link has not signed in the owner")
 	}
-	wantStatus(t, "second use", w.Send("/login/dev"), http.StatusBadRequest)
-	wantStatus(t, "made up", b.Get("/login/dev?token=AAAA"), http.StatusBadRequest)
+	wantStatus(t, "second use", w.Send("/link"), http.StatusForbidden)
+	wantStatus(t, "made up", b.Get("/link?token=AAAA"), http.StatusForbidden)
 }
 
 // Without passwords there is no form for one, and none is taken.

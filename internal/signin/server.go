@@ -23,10 +23,9 @@ type Server struct {
 	// Connectors lists by whom people can sign in beside a password; nil: by nobody.
 	Connectors func(ctx context.Context) ([]Connector, error)
 	// Limit sheds load on what costs a password's hash.
-	Limit *web.Limiter
-	// Development is the link that serve --dev prints; nil: there is none.
-	Development *Link
-	Account     *Account
+	Limit   *web.Limiter
+	Account *Account
+	Links   *Links
 }
 
 // A Connector is a provider by which people can sign in, at /login/{Name}.
@@ -52,8 +51,10 @@ func (s *Server) Routes() []web.Route {
 	if s.Account != nil {
 		routes = append(routes, get(PathAccount, s.showAccount), post(PathAccount, s.changeAccount))
 	}
-	if s.Development != nil {
-		routes = append(routes, get(PathDevelopment, s.showLink), post(PathDevelopment, s.followLink))
+	if s.Links != nil {
+		routes = append(routes, get(PathLink, s.showLink), post(PathLink, s.followLink), get(PathVerify, s.showVerify), post(PathVerify, s.verify),
+			get(PathForgot, s.showForgot), post(PathForgot, s.forgot), get(PathReset, s.showReset), post(PathReset, s.reset),
+			get(PathInvitation, s.showInvitation), post(PathInvitation, s.acceptInvitation))
 	}
 	return routes
 }

@@ -2,6 +2,7 @@ package thirdparty_test
 
 import (
 	"bytes"
+	"crypto/rand"
 	"fmt"
 	"net"
 	"os"
@@ -20,7 +21,7 @@ import (
 // patience is how long another process may take, which has no clock of ours; nobody waits it out.
 const patience = 30 * time.Second
 
-// apacheConfig is what somebody writes who protects pages with mod_auth_openidc: the metadata's address and the client.
+// apacheConfig is a whole configuration around what docs/sign-in.md says to write.
 var apacheConfig = template.Must(template.New("httpd.conf").Parse(`
 ServerRoot {{.Dir}}
 PidFile {{.Dir}}/httpd.pid
@@ -38,35 +39,24 @@ DocumentRoot {{.Dir}}/pages
   ForceType text/html
 </Directory>
 
-OIDCProviderMetadataURL {{.Issuer}}/.well-known/openid-configuration
-OIDCCABundlePath {{.CertFile}}
-OIDCClientID wiki
-OIDCClientSecret {{.Secret}}
-OIDCRedirectURI {{.URL}}/private/callback
-OIDCDefaultLoggedOutURL {{.URL}}/goodbye.html
-OIDCCryptoPassphrase {{.Passphrase}}
-OIDCScope "openid email profile"
-OIDCPKCEMethod S256
+{{.Documented}}
+OIDCCABundlePath {{.Dir}}/issuer.crt
+OIDCDefaultLoggedOutURL {{.Site}}/goodbye.html
 OIDCResponseMode {{.Mode}}
-OIDCRemoteUserClaim preferred_username
-<Location /private>
-  AuthType openid-connect
-  Require valid-user
-</Location>
-<Location /private/engineers>
+<Location /protected/engineers>
   Require claim groups:engineers
 </Location>
-<Location /private/sales>
+<Location /protected/sales>
   Require claim groups:sales
 </Location>
 `))
 
 const (
-	whoPage     = `<!doctype html><title>Wiki</title><p id="user"><!--#echo var="REMOTE_USER" --></p><p id="groups"><!--#echo var="OIDC_CLAIM_groups" --></p><p id="email"><!--#echo var="OIDC_CLAIM_email" --></p>`
+	whoPage     = `<!doctype html><title>Wiki</title><p id="user"><!--#echo var="REMOTE_USER" --></p><p id="roles"><!--#echo var="OIDC_CLAIM_roles" --></p><p id="groups"><!--#echo var="OIDC_CLAIM_groups" --></p><p id="email"><!--#echo var="OIDC_CLAIM_email" --></p>`
 	goodbyePage = `<!doctype html><title>Goodbye</title><p>See you`
 )
 
-// apache starts an Apache at an address, whose pages below /private are for people who sign in at a broker.
+// apache starts an Apache at an address, whose pages below /protected are for people who sign in at a broker.
 func apache(t *testing.T, b *apptest.Broker, address, secret, mode string) {
 	t.Helper()
 	program := need(t, "apache2")
@@ -86,14 +76,15 @@ func apache(t *testing.T, b *apptest.Broker, address, secret, mode string) {
 		t.Fatal(err)
 	}
 	files := map[string]string{
-		"issuer.crt": string(certificate), "pages/goodbye.html": goodbyePage, "pages/private/who.html": whoPage,
-		"pages/private/engineers/who.html": whoPage, "pages/private/sales/who.html": whoPage,
+		"issuer.crt": string(certificate), "pages/goodbye.html": goodbyePage, "pages/protected/who.html": whoPage,
+		"pages/protected/engineers/who.html": whoPage, "pages/protected/sales/who.html": whoPage, "passphrase": rand.Text(),
 	}
+	site := "http://" + address
 	var config bytes.Buffer
 	if err := apacheConfig.Execute(&config, map[string]any{
-		"Dir": dir, "Address": address, "URL": "http://" + address, "Issuer": b.Issuer, "CertFile": filepath.Join(dir, "issuer.crt"),
-		"Secret": secret, "Passphrase": secret, "Mode": mode, "ModuleDir": modules,
-		"Modules": []string{"mpm_event", "authn_core", "authz_core", "authz_user", "include", "auth_openidc"},
+		"Dir": dir, "Address": address, "Site": site, "Mode": mode, "ModuleDir": modules,
+		"Documented": strings.NewReplacer("https://id.example", b.Issuer, "https://app.example", site, "/etc/apache2", dir).Replace(documented(t)),
+		"Modules":    []string{"mpm_event", "authn_core", "authz_core", "authz_user", "include", "auth_openidc"},
 	}); err != nil {
 		t.Fatal(err)
 	}
@@ -110,6 +101,7 @@ func apache(t *testing.T, b *apptest.Broker, address, secret, mode string) {
 
 	var out bytes.Buffer
 	cmd := exec.Command(program, "-f", filepath.Join(dir, "httpd.conf"), "-D", "FOREGROUND")
+	cmd.Env = append(os.Environ(), "SHOP_SECRET="+secret)
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
@@ -138,6 +130,22 @@ func apache(t *testing.T, b *apptest.Broker, address, secret, mode string) {
 	})
 }
 
+// documented returns the lines that docs/sign-in.md says to write.
+func documented(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile("../../docs/sign-in.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(page), "### mod_auth_openidc\n")
+	_, section, _ = strings.Cut(section, "```\n")
+	lines, _, ok := strings.Cut(section, "```\n")
+	if !ok {
+		t.Fatal("docs/sign-in.md has no lines for mod_auth_openidc")
+	}
+	return lines
+}
+
 // await waits until something holds that another process brings about.
 func await(t *testing.T, what string, holds func() bool) {
 	t.Helper()
@@ -154,18 +162,23 @@ func await(t *testing.T, what string, holds func() bool) {
 	}
 }
 
-// Apache with mod_auth_openidc protects pages by the address of the metadata alone: whoever opens one signs in at the broker in a real
-// browser, without scripts where the answer comes by the address, and is then known by name, by groups for some pages and not for
-// others, until signing out there or at the broker.
+// Apache with mod_auth_openidc protects pages by what docs/sign-in.md says to write: whoever opens one signs in at the broker in a real
+// browser, without scripts where the answer comes by the address, and is then known by id, let in by role and groups to some pages and
+// not to others, until signing out there or at the broker.
 func TestApacheSignsIn(t *testing.T) {
 	for _, mode := range []string{"query", "form_post"} {
 		t.Run(mode, func(t *testing.T) {
 			t.Parallel()
 			b := apptest.StartTLS(t)
 			who := b.AddPerson("ada")
+			b.AddPerson("bob")
 			api, ctx := b.API(), t.Context()
+			ada, err := api.GetUser(ctx, "ada")
+			if err != nil {
+				t.Fatal(err)
+			}
 			if _, err := api.CreateOrganization(ctx, apiv1.NewNode{
-				Name: "globex", NodeSpec: apiv1.NodeSpec{DisplayName: "Globex", Model: "floxhub"}, Assignments: []apiv1.Assignment{{User: "ada", Role: "owner"}},
+				Name: "globex", NodeSpec: apiv1.NodeSpec{DisplayName: "Globex", Model: "floxhub"}, Assignments: []apiv1.Assignment{{User: "bob", Role: "owner"}, {User: "ada", Role: "writer"}},
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -174,9 +187,9 @@ func TestApacheSignsIn(t *testing.T) {
 			}
 			address := apptest.FreeAddress(t)
 			site := "http://" + address
-			secret := b.AddClient("wiki", apiv1.ClientSpec{
-				RedirectURIs: []string{site + "/private/callback"}, PostLogoutRedirectURIs: []string{site + "/goodbye.html"}, OrganizationChoice: "required",
-				BackchannelLogoutURI: site + "/private/callback?logout=backchannel",
+			secret := b.AddClient("shop", apiv1.ClientSpec{
+				RedirectURIs: []string{site + "/protected/redirect_uri"}, PostLogoutRedirectURIs: []string{site + "/goodbye.html"}, OrganizationChoice: "required",
+				BackchannelLogoutURI: site + "/protected/redirect_uri?logout=backchannel",
 			})
 			apache(t, b, address, secret, mode)
 
@@ -184,7 +197,7 @@ func TestApacheSignsIn(t *testing.T) {
 			tab.Scripts(mode != "query")
 			signIn := func() {
 				t.Helper()
-				tab.Go(site + "/private/who.html")
+				tab.Go(site + "/protected/who.html")
 				if at := tab.URL(); !strings.HasPrefix(at, b.Issuer+"/login") {
 					t.Fatalf("a page for people who are signed in led to %s, want to sign in at the broker", at)
 				}
@@ -195,16 +208,16 @@ func TestApacheSignsIn(t *testing.T) {
 			signIn()
 			tab.Click("consent-accept")
 			tab.Await(site)
-			if got, want := tab.Text(), "ada\n\nengineers\n\nada@acme.example"; got != want {
+			if got, want := tab.Text(), ada.ID+"\n\nwriter\n\nengineers\n\nada@acme.example"; got != want {
 				t.Fatalf("the page: got %q at %s, want %q", got, tab.URL(), want)
 			}
 			for page, want := range map[string]int{"engineers": 200, "sales": 401} {
-				if tab.Go(fmt.Sprintf("%s/private/%s/who.html", site, page)); tab.Status() != want {
+				if tab.Go(fmt.Sprintf("%s/protected/%s/who.html", site, page)); tab.Status() != want {
 					t.Errorf("the page of %s: got %d, want %d", page, tab.Status(), want)
 				}
 			}
 
-			tab.Go(site + "/private/callback?logout=" + site + "/goodbye.html")
+			tab.Go(site + "/protected/redirect_uri?logout=" + site + "/goodbye.html")
 			tab.Await(site + "/goodbye.html")
 			signIn()
 			tab.Await(site)
@@ -213,7 +226,7 @@ func TestApacheSignsIn(t *testing.T) {
 			tab.Go(b.Issuer + "/oidc/logout")
 			tab.Click("logout-confirm")
 			await(t, "Apache to be told", func() bool {
-				tab.Go(site + "/private/who.html")
+				tab.Go(site + "/protected/who.html")
 				return strings.HasPrefix(tab.URL(), b.Issuer+"/login")
 			})
 		})

@@ -67,19 +67,23 @@ type approver struct {
 	failed error
 }
 
-// browse opens the link of a login in this machine's browser, and goes where it is sent until that is the command line.
+// browse opens the link of a login in this machine's browser, agrees when it is asked, and goes where it is sent until that is the
+// command line.
 func (a *approver) browse(path string) {
+	shown := a.person.Get(path)
 	for range 10 {
-		to := a.person.Get(path).Header.Get("Location")
-		if !strings.HasPrefix(to, "http://127.0.0.1:") {
-			path = to
-			continue
+		switch to := shown.Header.Get("Location"); {
+		case strings.HasPrefix(to, "http://127.0.0.1:"):
+			answer, err := http.Get(to)
+			if err == nil {
+				_ = answer.Body.Close()
+			}
+			return
+		case to == "":
+			shown = a.person.Submit(shown, "/consent", "decision", "accept")
+		default:
+			shown = a.person.Get(to)
 		}
-		answer, err := http.Get(to)
-		if err == nil {
-			_ = answer.Body.Close()
-		}
-		return
 	}
 }
 

@@ -676,3 +676,32 @@ func TestWithdrawnConsentHoldsAgainstPagesFromBefore(t *testing.T) {
 		t.Errorf("the page from before: got %s to %q, want to be asked", a, a.Header.Get("Location"))
 	}
 }
+
+// A link does not bring what listens on the person's device a code without a question, even for a client that the operator has
+// consented to, such as the command line: who has not signed in for it is asked (RFC 8252 §8.6).
+func TestProgramsOnTheDeviceGetNothingUnseen(t *testing.T) {
+	b := openSite(t)
+	v := visit(t, b)
+	v.signIn("ada")
+	request := []string{
+		"client_id", "gatehouse-cli", "redirect_uri", "http://127.0.0.1:49152/callback", "response_type", "code", "scope", "openid offline_access",
+		"code_challenge", "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM", "code_challenge_method", "S256",
+	}
+	const to = "http://127.0.0.1:49152/callback?"
+	wantRefusal(t, b, v.authorize(append(request, "prompt", "none")...), to, "consent_required")
+	asked := v.authorize(request...)
+	if asked.Status != http.StatusOK || !strings.Contains(asked.Body, `action="/consent"`) {
+		t.Fatalf("got %s to %q, want to be asked", asked, asked.Header.Get("Location"))
+	}
+	wantCode(t, b, v.press("/consent", asked, "decision", "accept"), to)
+	if a := v.authorize(request...); a.Status != http.StatusOK {
+		t.Errorf("again: got %s to %q, want to be asked again", a, a.Header.Get("Location"))
+	}
+	signedIn := v.authorize(append(request, "prompt", "login")...).Header.Get("Location")
+	v.signIn("ada")
+	ticket, err := url.Parse(signedIn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCode(t, b, v.follow(v.Get("/authorize/resume?ticket="+ticket.Query().Get("ticket"))), to)
+}

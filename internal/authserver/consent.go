@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/gatehouse-id/gatehouse/internal/iam"
 	"github.com/gatehouse-id/gatehouse/internal/page"
@@ -31,7 +32,7 @@ func (s *Server) mustConsent(ctx context.Context, x *interaction, scopes []strin
 		if x.prompt(promptConsent) {
 			return true, nil
 		}
-		if w := x.client.Web; w != nil && w.Consent == "implicit" {
+		if w := x.client.Web; w != nil && w.Consent == "implicit" && (x.proven() || x.just()) {
 			return false, nil
 		}
 		if x.client.Public() && slices.Contains(scopes, token.ScopeOfflineAccess) {
@@ -41,6 +42,13 @@ func (s *Server) mustConsent(ctx context.Context, x *interaction, scopes []strin
 	// What was decided for this very request was written down before: if it is not there, it was taken back since.
 	before, err := s.Grants.Consent(ctx, x.person.User.ID, x.client.ID)
 	return before == nil || !within(scopes, before.Scopes), err
+}
+
+// proven reports whether an answer reaches nobody but the client: it has a secret, or its address is a site. What listens on the person's
+// device may be any program of anybody who uses it, so that a link which somebody has followed must not be all that it takes
+// (RFC 8252 §8.6): there, a person who was not asked to sign in is asked whether to go on, whatever the operator has consented to.
+func (x *interaction) proven() bool {
+	return !x.client.Public() || strings.HasPrefix(x.to, "https://")
 }
 
 func within(some, all []string) bool {

@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -97,12 +98,37 @@ func (p *program) address(r *remote) (*connection, error) {
 		server: server,
 		local:  local,
 		http: &http.Client{
-			Transport: p.transport,
+			Transport: &introduced{p.transport},
 			Timeout:   callTimeout,
 			// A redirect would carry the secret or the token to another address.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}, nil
+}
+
+// An introduced transport says in each request what it comes from, which is what a person who approves a device gets to see.
+type introduced struct {
+	next http.RoundTripper // nil: http.DefaultTransport
+}
+
+// RoundTrip sends a request under the name of this program and machine.
+func (n *introduced) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	r.Header.Set("User-Agent", userAgent())
+	if n.next == nil {
+		return http.DefaultTransport.RoundTrip(r)
+	}
+	return n.next.RoundTrip(r)
+}
+
+// userAgent names the program, the machine by the name that its owner knows it by, and the platform: "gatehouse (laptop; linux/amd64)".
+func userAgent() string {
+	platform := runtime.GOOS + "/" + runtime.GOARCH
+	host, err := os.Hostname()
+	if err != nil || host == "" || strings.ContainsFunc(host, func(c rune) bool { return c <= ' ' || c > '~' || c == '(' || c == ')' || c == '\\' }) {
+		return "gatehouse (" + platform + ")"
+	}
+	return "gatehouse (" + host + "; " + platform + ")"
 }
 
 // meet asks the server who it is.

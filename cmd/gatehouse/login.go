@@ -160,7 +160,7 @@ type deviceAnswer struct {
 func (p *program) deviceLogin(ctx context.Context, c *connection, want *login) (*tokenAnswer, error) {
 	var device deviceAnswer
 	if err := c.post(ctx, pathDevice, want.form(c), &device); err != nil {
-		return nil, refusal("no login", err)
+		return nil, noLogin(err)
 	}
 	if device.DeviceCode == "" || device.UserCode == "" || device.URI == "" {
 		return nil, c.unreachable(errors.New("its answer to a device login is not complete (RFC 8628)"))
@@ -169,6 +169,22 @@ func (p *program) deviceLogin(ctx context.Context, c *connection, want *login) (
 	stop := p.spin("waiting for your approval")
 	defer stop()
 	return c.await(ctx, &device)
+}
+
+// noLogin says why nobody is signed in, and who can help when the client of the command line may not ask for what was wanted.
+func noLogin(err error) error {
+	err = refusal("no login", err)
+	var f *fault
+	var answer *oauthError
+	if errors.As(err, &f) && errors.As(err, &answer) {
+		switch answer.Code {
+		case "invalid_target":
+			f.next = fmt.Sprintf("an operator can add it to the audiences of client %s", iam.CommandLineID)
+		case "invalid_scope":
+			f.next = fmt.Sprintf("an operator can add it to the scopes of client %s", iam.CommandLineID)
+		}
+	}
+	return err
 }
 
 // defaultInterval is what RFC 8628 §3.2 has where the server does not say.
@@ -214,7 +230,7 @@ func (c *connection) await(ctx context.Context, device *deviceAnswer) (*tokenAns
 		case refused.Code == "expired_token":
 			return nil, &fault{exit: exitRefused, err: errors.New("nobody approved in time"), next: "run gatehouse login again"}
 		default:
-			return nil, refusal("no login", err)
+			return nil, noLogin(err)
 		}
 	}
 }

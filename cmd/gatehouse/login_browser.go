@@ -92,7 +92,7 @@ func (c *connection) redeem(ctx context.Context, code, redirect, verifier string
 		"grant_type": {string(iam.GrantAuthorizationCode)}, "code": {code}, "redirect_uri": {redirect}, "code_verifier": {verifier},
 		"audience": {token.AdminAudience(c.issuer)},
 	}, answer)
-	return answer, refusal("no login", err)
+	return answer, noLogin(err)
 }
 
 // A callback is what the browser came back with.
@@ -114,7 +114,7 @@ func receive(state, issuer string, came chan<- callback) http.Handler {
 		case q.Get("iss") != issuer: // RFC 9207 §2.4: another server's code must not come to this one
 			back.err = &fault{exit: exitRefused, err: fmt.Errorf("the answer came from %q, not from %s", q.Get("iss"), issuer)}
 		case q.Get("error") != "":
-			back.err = refusal("no login", &oauthError{status: http.StatusBadRequest, Code: q.Get("error"), Description: q.Get("error_description")})
+			back.err = noLogin(&oauthError{status: http.StatusBadRequest, Code: q.Get("error"), Description: q.Get("error_description")})
 		case back.code == "":
 			back.err = &fault{exit: exitRefused, err: errors.New("the answer has no code")}
 		}

@@ -98,8 +98,8 @@ func (a *approver) Write(text []byte) (int, error) {
 	}
 	a.done = true
 	shown := a.person.Get(link[1])
-	if shown.Status != http.StatusOK || !strings.Contains(shown.Body, link[2]) {
-		a.failed = fmt.Errorf("the page of the device: got %v, want one with the code %s", shown, link[2])
+	if shown.Status != http.StatusOK || !strings.Contains(shown.Body, link[2]) || !strings.Contains(shown.Body, "gatehouse (") {
+		a.failed = fmt.Errorf("the page of the device: got %v, want one with the code %s, and gatehouse for what asks", shown, link[2])
 		return len(text), nil
 	}
 	if answer := a.person.Submit(shown, "/activate", "decision", "approve"); answer.Status != http.StatusOK {

@@ -270,3 +270,32 @@ func TestRefreshSurvivesAnOutage(t *testing.T) {
 	outage(func() { e.refuse.Store(ofUnit("g:", kv.ErrUnavailable)) }, func() { e.refuse.Store(nil) })
 	outage(func() { e.lose.Store(ofUnit("g:", kv.ErrUnconfirmed)) }, func() { e.lose.Store(nil) })
 }
+
+// OID-16: what came of a sign-in by a provider is refreshed as long as such a sign-in counts: not while the connector is disabled, and not
+// when the person has to come by it again. Neither spends the refresh token.
+func TestRefreshAsksWhetherTheSignInCounts(t *testing.T) {
+	s := embedded(t)
+	r := s.replicas[0]
+	connector := func(after time.Duration, disabled bool) {
+		s.update(func(tx *store.Tx) error {
+			return tx.PutConnector(&iam.Connector{Name: "corp", Type: iam.ConnectorOIDC, ReauthenticateAfter: after, Disabled: disabled})
+		})
+	}
+	connector(0, false)
+	by := func(g *iam.Grant) { g.Connector = "corp" }
+	unredeemed, got := s.code("spa", by), s.family(by)
+	connector(0, true)
+	wantError(t, r.refresh(got.Refresh), http.StatusBadRequest, "invalid_grant")
+	wantError(t, r.redeem(unredeemed), http.StatusBadRequest, "invalid_grant")
+	connector(30*time.Minute, false) // the person signed in a minute ago
+	got = issued(t, r.refresh(got.Refresh))
+	issued(t, r.redeem(unredeemed))
+	s.pass(28 * time.Minute)
+	got = issued(t, r.refresh(got.Refresh))
+	s.pass(2 * time.Minute)
+	wantError(t, r.refresh(got.Refresh), http.StatusBadRequest, "invalid_grant")
+	connector(0, false)
+	got = issued(t, r.refresh(got.Refresh))
+	s.update(func(tx *store.Tx) error { tx.DeleteConnector("corp"); return nil })
+	wantError(t, r.refresh(got.Refresh), http.StatusBadRequest, "invalid_grant")
+}

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/gatehouse-id/gatehouse/internal/apptest"
+	"github.com/gatehouse-id/gatehouse/internal/authn"
 	"github.com/gatehouse-id/gatehouse/internal/authserver"
 	"github.com/gatehouse-id/gatehouse/internal/clientauth"
 	"github.com/gatehouse-id/gatehouse/internal/directory"
@@ -51,6 +52,7 @@ type realm struct {
 	hasher   *secret.Hasher
 	budget   time.Duration
 	ahead    atomic.Int64
+	stands   time.Time // where the clock stands still, unless it is moved on; zero: it goes
 }
 
 type replica struct {
@@ -103,9 +105,12 @@ func embedded(t *testing.T, changes ...func(*realm)) *realm {
 }
 
 // replicated is a realm of several replicas over one Redis.
-func replicated(t *testing.T, n int) *realm {
+func replicated(t *testing.T, n int, changes ...func(*realm)) *realm {
 	t.Helper()
 	s, redis := newSite(t), redistest.Start(t)
+	for _, change := range changes {
+		change(s)
+	}
 	for range n {
 		c, err := rediskv.ParseURL(redis.URL())
 		must(t, err)
@@ -119,7 +124,13 @@ func replicated(t *testing.T, n int) *realm {
 	return s
 }
 
-func (s *realm) now() time.Time { return time.Now().Add(time.Duration(s.ahead.Load())) }
+func (s *realm) now() time.Time {
+	now := s.stands
+	if now.IsZero() {
+		now = time.Now()
+	}
+	return now.Add(time.Duration(s.ahead.Load()))
+}
 
 func (s *realm) pass(d time.Duration) { s.ahead.Add(int64(d)) }
 
@@ -155,6 +166,10 @@ func (s *realm) add(engine kv.Store) {
 		},
 		TokenLimit: web.NewLimiterOf("token", 8, 256, time.Minute), InspectLimit: web.NewLimiterOf("inspect", 8, 256, time.Minute),
 	}
+	server.People = &authn.Sessions{Counts: func(ctx context.Context, connector string, at time.Time) (bool, error) {
+		c, err := r.store.Connector(ctx, connector)
+		return err == nil && c.Counts(at, s.now()), err
+	}}
 	server.Revoker = &token.Revoker{
 		Inspector: server.Inspector, Marks: r.store, MaxLifetime: iam.MaxTokenLifetime, MaxGrant: s.lives.RefreshWhole, ClockSkew: time.Minute, Now: s.now,
 	}

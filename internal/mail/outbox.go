@@ -43,39 +43,38 @@ func (o *Outbox) Post(j Job) bool {
 	}
 }
 
-// Run carries jobs out until ctx ends, and then what still waits, for a moment.
+// Run carries jobs out until ctx ends, and then finishes what is under way or waits, for a moment.
 func (o *Outbox) Run(ctx context.Context) {
+	life, end := context.WithCancel(context.WithoutCancel(ctx))
+	defer end()
+	defer context.AfterFunc(ctx, func() { time.AfterFunc(drainFor, end) })()
 	var running sync.WaitGroup
 	for range workers {
-		running.Go(func() { o.work(ctx) })
+		running.Go(func() { o.work(ctx, life) })
 	}
 	running.Wait()
 }
 
-func (o *Outbox) work(ctx context.Context) {
-	for {
+func (o *Outbox) work(ctx, life context.Context) {
+	for life.Err() == nil {
 		select {
 		case j := <-o.jobs:
-			o.do(ctx, j)
+			o.do(ctx, life, j)
+			continue
+		default:
+		}
+		select {
+		case j := <-o.jobs:
+			o.do(ctx, life, j)
 		case <-ctx.Done():
-			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), drainFor)
-			defer cancel()
-			for last.Err() == nil {
-				select {
-				case j := <-o.jobs:
-					o.do(last, j)
-				default:
-					return
-				}
-			}
-			return
+			return // and nothing waits
 		}
 	}
 }
 
 // do carries one job out. The log never says to whom: that would be a list of the people.
-func (o *Outbox) do(ctx context.Context, j Job) {
-	letter, err := j(ctx)
+func (o *Outbox) do(ctx, life context.Context, j Job) {
+	letter, err := j(life)
 	if err != nil {
 		o.log.WarnContext(ctx, "a mail could not be written", "error", err)
 		return
@@ -84,20 +83,20 @@ func (o *Outbox) do(ctx context.Context, j Job) {
 		return
 	}
 	for attempt := 0; ; attempt++ {
-		once, cancel := context.WithTimeout(ctx, jobTime)
+		once, cancel := context.WithTimeout(life, jobTime)
 		err = o.deliver(once, letter)
 		cancel()
 		if err == nil {
 			return
 		}
-		if attempt == len(delays) || ctx.Err() != nil {
+		if attempt == len(delays) || life.Err() != nil {
 			o.log.ErrorContext(ctx, "a mail was given up", "subject", letter.Subject, "attempts", attempt+1, "error", err)
 			return
 		}
 		o.log.WarnContext(ctx, "a mail was not taken; trying again", "subject", letter.Subject, "after", delays[attempt].String(), "error", err)
 		select {
 		case <-time.After(delays[attempt]):
-		case <-ctx.Done():
+		case <-ctx.Done(): // there is no later
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 
 	gomail "github.com/wneessen/go-mail"
 )
@@ -32,7 +33,20 @@ func (s *SMTP) Deliver(ctx context.Context, l *Letter) error {
 	m.SetGenHeader("Auto-Submitted", "auto-generated") // RFC 3834 §5: nobody's absence is answered
 	m.SetBodyString(gomail.TypeTextPlain, text)
 	m.AddAlternativeString(gomail.TypeTextHTML, html)
-	c, err := gomail.NewClient(s.Server, s.options()...)
+	options := s.options()
+	if s.TLS != "tls" { // the library leaves a connection open on which TLS does not begin
+		var conn net.Conn
+		defer func() {
+			if conn != nil {
+				_ = conn.Close()
+			}
+		}()
+		options = append(options, gomail.WithDialContextFunc(func(ctx context.Context, network, address string) (_ net.Conn, err error) {
+			conn, err = new(net.Dialer).DialContext(ctx, network, address)
+			return conn, err
+		}))
+	}
+	c, err := gomail.NewClient(s.Server, options...)
 	if err != nil {
 		return err
 	}

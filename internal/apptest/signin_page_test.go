@@ -20,10 +20,10 @@ func TestSignInPage(t *testing.T) {
 	owner := p.broker.Visitor()
 	var link []string
 	await(t, "link to sign in", func() bool {
-		link = regexp.MustCompile(`http\S+(/login/dev\?\S+)`).FindStringSubmatch(p.out.String())
+		link = regexp.MustCompile(`http\S+(/link\?\S+)`).FindStringSubmatch(p.out.String())
 		return link != nil
 	})
-	if a := owner.Follow(owner.Submit(owner.Get(link[1]), "/login/dev")); a.Status != http.StatusOK || !strings.Contains(a.Body, "owner@acme.example") {
+	if a := owner.Follow(owner.Submit(owner.Get(link[1]), "/link")); a.Status != http.StatusOK || !strings.Contains(a.Body, "owner@acme.example") {
 		t.Fatalf("the development link: got %s, want the account of owner", a)
 	}
 

@@ -137,7 +137,7 @@ func (s *realm) pass(d time.Duration) { s.ahead.Add(int64(d)) }
 func (s *realm) add(engine kv.Store) {
 	s.t.Helper()
 	r := &replica{realm: s, engine: &faulty{Store: engine}}
-	r.store = store.New(r.engine, store.Options{Lease: 2 * time.Second, Budget: s.budget, CacheEntries: 1000, Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	r.store = store.New(r.engine, store.Options{Lease: 2 * time.Second, Budget: s.budget, CacheEntries: 1000, Now: s.now, Log: slog.New(slog.DiscardHandler)})
 	ctx, cancel := context.WithCancel(context.Background())
 	ready, done := make(chan struct{}), make(chan struct{})
 	go func() {

@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/gatehouse-id/gatehouse/internal/freeport"
 	"github.com/gatehouse-id/gatehouse/internal/kv/redistest"
 )
 
@@ -70,21 +70,14 @@ func scripts(dir, store string) testscript.Params {
 	}
 }
 
-// freeAddresses returns two addresses below the range that kernels take ports of outgoing connections from.
+// freeAddresses returns two addresses that nobody listens at.
 func freeAddresses() (public, operations string, err error) {
-	var addresses []string
-	for range 1000 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(20000+rand.IntN(12000)))
-		l, err := net.Listen("tcp", address)
-		if err != nil {
-			continue
-		}
-		defer func() { _ = l.Close() }()
-		if addresses = append(addresses, address); len(addresses) == 2 {
-			return addresses[0], addresses[1], nil
-		}
+	one, err := freeport.Next()
+	if err != nil {
+		return "", "", err
 	}
-	return "", "", errors.New("no free loopback ports between 20000 and 32000")
+	two, err := freeport.Next()
+	return net.JoinHostPort("127.0.0.1", one), net.JoinHostPort("127.0.0.1", two), err
 }
 
 // exits is "exits CODE COMMAND ARG…": the command ends with exactly this exit code.

@@ -8,13 +8,11 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -26,6 +24,7 @@ import (
 	"github.com/gatehouse-id/gatehouse/internal/apiv1"
 	"github.com/gatehouse-id/gatehouse/internal/app"
 	"github.com/gatehouse-id/gatehouse/internal/config"
+	"github.com/gatehouse-id/gatehouse/internal/freeport"
 )
 
 // The names of what serve --dev seeds.
@@ -144,26 +143,15 @@ func (b *Broker) Stop() {
 	})
 }
 
-// given holds the ports that FreeAddress gave, so that no two servers of a test process are sent to one.
-var given sync.Map
-
-// FreeAddress returns a loopback address that nobody listens at, another at each call. It lies below the ports that
-// kernels give to outgoing connections, so it stays free between the end of a broker and its next start.
+// FreeAddress returns a loopback address that nobody listens at, another at each call. It stays free between the end of a broker and
+// its next start.
 func FreeAddress(t testing.TB) string {
 	t.Helper()
-	for range 1000 {
-		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(10000+rand.IntN(10000)))
-		if _, again := given.LoadOrStore(address, true); again {
-			continue
-		}
-		l, err := net.Listen("tcp", address)
-		if err == nil {
-			_ = l.Close()
-			return address
-		}
+	port, err := freeport.Next()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free loopback port between 10000 and 20000")
-	return ""
+	return net.JoinHostPort("127.0.0.1", port)
 }
 
 // Secret returns the secret that serve --dev left for a client: Client or Operator.

@@ -8,7 +8,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -21,6 +20,8 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+
+	"github.com/gatehouse-id/gatehouse/internal/freeport"
 )
 
 // patience bounds every wait for a server to become what was asked for; on a loaded machine it is long, and nobody waits it out.
@@ -253,20 +254,14 @@ func (s *Server) await(what string, holds func() bool) {
 	}
 }
 
-// FreePort returns a free loopback port. It picks below the range that kernels take ports of outgoing connections from, so that
-// a port stays free between a Kill and its Restart.
+// FreePort returns a free loopback port, which stays free between a Kill and its Restart.
 func FreePort(t testing.TB) string {
 	t.Helper()
-	for range 1000 {
-		port := strconv.Itoa(20000 + rand.IntN(12000))
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", port))
-		if err == nil {
-			_ = l.Close()
-			return port
-		}
+	port, err := freeport.Next()
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no free loopback port between 20000 and 32000")
-	return ""
+	return port
 }
 
 // Field returns the value of a field of INFO and its like, lines of name:value; "" when there is none.

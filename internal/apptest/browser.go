@@ -2,6 +2,7 @@ package apptest
 
 import (
 	"context"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -10,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto"
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
@@ -87,11 +89,29 @@ func read[T any](b *Tab, what string, action chromedp.Action[T]) T {
 	b.t.Helper()
 	ctx, cancel := context.WithTimeout(b.ctx, patience)
 	defer cancel()
-	got, err := chromedp.Run(ctx, action)
-	if err != nil {
-		b.t.Fatalf("%s: %v%s", what, err, b.where())
+	for {
+		got, err := chromedp.Run(ctx, action)
+		switch {
+		case err == nil:
+			return got
+		case !moving(err) || ctx.Err() != nil:
+			b.t.Fatalf("%s: %v%s", what, err, b.where())
+		}
 	}
-	return got
+}
+
+// moving reports whether a page could not be read because it was giving way to the next, which is asked in its place.
+func moving(err error) bool {
+	var e *cdproto.Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	for _, text := range []string{"navigated or closed", "context was destroyed", "Cannot find context"} {
+		if strings.Contains(e.Message, text) {
+			return true
+		}
+	}
+	return false
 }
 
 // where says for a failure's text on which page it happened.
